@@ -1,0 +1,1 @@
+"""Signpost's four services and the kernel that they share."""

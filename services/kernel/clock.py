@@ -1,0 +1,78 @@
+"""Time as an input: where "now" comes from, and which local day a moment belongs to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+_SLOT_MS = 900_000  # zones change their offset on a quarter of an hour, never within one
+_EPOCH = dt.date(1970, 1, 1)
+
+
+class Clock(Protocol):
+    """Says what time it is, in milliseconds since 1970-01-01 UTC."""
+
+    def now_ms(self) -> int:
+        """The present moment."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        """The present moment."""
+        return time.time_ns() // 1_000_000
+
+
+class StreamClock:
+    """A clock that stands where the stream has come to, and never runs backwards."""
+
+    def __init__(self, at_ms: int = 0) -> None:
+        self._at_ms = at_ms
+
+    def now_ms(self) -> int:
+        """The latest moment that the stream has reached; 0 before the first."""
+        return self._at_ms
+
+    def advance(self, at_ms: int) -> None:
+        """Go forward to `at_ms`; an earlier moment changes nothing."""
+        self._at_ms = max(self._at_ms, at_ms)
+
+
+def service_clock(mode: Literal["live", "replay"], stream: StreamClock) -> Clock:
+    """The clock by which a service judges whether a grant still holds."""
+    return SystemClock() if mode == "live" else stream
+
+
+def local_days(zone: ZoneInfo) -> Callable[[int], int]:
+    """A fast function from milliseconds to the local day, as days since 1970-01-01."""
+
+    @lru_cache(maxsize=1 << 16)
+    def day_of_slot(slot: int) -> int:
+        moment = dt.datetime.fromtimestamp(slot * _SLOT_MS / 1000, zone)
+        return (moment.date() - _EPOCH).days
+
+    return lambda at_ms: day_of_slot(at_ms // _SLOT_MS)
+
+
+def iso_day(day: int) -> str:
+    """The ISO date of a day number."""
+    return (_EPOCH + dt.timedelta(days=day)).isoformat()
+
+
+def day_number(iso: str) -> int:
+    """The day number of an ISO date."""
+    return (dt.date.fromisoformat(iso) - _EPOCH).days
+
+
+def start_of_day_ms(day: int, zone: ZoneInfo) -> int:
+    """The first moment of a local day, in milliseconds."""
+    midnight = dt.datetime.combine(_EPOCH + dt.timedelta(days=day), dt.time(), zone)
+    return int(midnight.timestamp() * 1000)

@@ -1,0 +1,180 @@
+"""The contracts: what the services say to each other on Kafka.
+
+Small frozen structs with a major version in the type name. Changes within a version are additive only: the writer is
+strict, the reader ignores fields that it does not know. Schemas and golden examples stand in `tests/contracts`.
+
+Times are integers, milliseconds since 1970-01-01 UTC, and their names end in `_ms`; `day` is an ISO local date of
+the institution. `student` is always a pseudonym (64 hex digits), never a name, address or institution id.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Pseudonym = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Slug = Annotated[str, Meta(min_length=1, max_length=200)]
+Milliseconds = Annotated[int, Meta(ge=0)]
+IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class ActivityRecorded(Struct, frozen=True, kw_only=True, tag_field="type", tag="ActivityRecorded.v1"):
+    """A student did something in a source system, and the door saw a grant for it.
+
+    Attributes:
+        id: the same whenever the same event is sent again.
+        source: the register's name of the kind of system, such as "vle".
+        qualifying: whether it counts as engagement (a login alone does not).
+        weight: how many single actions it stands for.
+        consent_version: the student's consent version that the door judged it by.
+    """
+
+    id: Slug
+    student: Pseudonym
+    source: Slug
+    module: Slug
+    activity: Slug
+    qualifying: bool
+    occurred_ms: Milliseconds
+    received_ms: Milliseconds
+    consent_version: Annotated[int, Meta(ge=1)]
+    weight: Annotated[int, Meta(ge=1, le=100_000)] = 1
+
+
+class ClockTicked(Struct, frozen=True, kw_only=True, tag_field="type", tag="ClockTicked.v1"):
+    """Time has come to `at_ms`; written into every partition of the events, in order with them."""
+
+    at_ms: Milliseconds
+
+
+class Grant(Struct, frozen=True, kw_only=True):
+    """A purpose × source that the student now permits, and the span of event times it covers: [from, until)."""
+
+    purpose: Slug
+    source: Slug
+    from_ms: Milliseconds
+    until_ms: Milliseconds
+    notice: Slug
+
+
+class ConsentStateChanged(Struct, frozen=True, kw_only=True, tag_field="type", tag="ConsentStateChanged.v1"):
+    """Everything that a student permits now. What is not listed is not permitted, for whatever reason.
+
+    Attributes:
+        version: grows by one with each decision of the student; a lower one that arrives later is stale.
+    """
+
+    student: Pseudonym
+    version: Annotated[int, Meta(ge=1)]
+    changed_ms: Milliseconds
+    grants: tuple[Grant, ...] = ()
+
+
+class Enrolment(Struct, frozen=True, kw_only=True):
+    """A student's place on a module; days are local dates, `end_day` is the last one, `left_day` the first after."""
+
+    module: Slug
+    start_day: IsoDate
+    end_day: IsoDate
+    left_day: IsoDate | None = None
+    part_time: bool = False
+
+
+class EnrolmentsChanged(Struct, frozen=True, kw_only=True, tag_field="type", tag="EnrolmentsChanged.v1"):
+    """All modules that a student is on now."""
+
+    student: Pseudonym
+    version: Annotated[int, Meta(ge=1)]
+    enrolments: tuple[Enrolment, ...] = ()
+
+
+class Indicator(Struct, frozen=True, kw_only=True):
+    """One figure, with what is needed to explain it.
+
+    Attributes:
+        name: as in the register.
+        value: in the register's unit.
+        window_days: local days that it looks back over, today included; None where it has no window.
+        level: the strongest rule that holds, or "none".
+        threshold: the figure that the rule compares with, part-time factor applied.
+    """
+
+    name: Slug
+    value: float
+    window_days: int | None = None
+    level: Literal["none", "watch", "alert"] = "none"
+    threshold: float | None = None
+
+
+class ModuleIndicators(Struct, frozen=True, kw_only=True):
+    """A student's figures on one module.
+
+    Attributes:
+        since_day: first local day that could have counted: module start, enrolment or grant, whichever is last.
+        last_active_day: last local day with a qualifying event; None where there is none.
+        weekly_active_days: active days of the last eight seven-day windows, oldest first, today's last.
+    """
+
+    module: Slug
+    since_day: IsoDate
+    last_active_day: IsoDate | None
+    indicators: tuple[Indicator, ...]
+    weekly_active_days: tuple[int, ...] = ()
+
+
+class IndicatorsComputed(Struct, frozen=True, kw_only=True, tag_field="type", tag="IndicatorsComputed.v1"):
+    """A student's indicators, as of a tick of the in-band clock.
+
+    Attributes:
+        consent_version: the version that permitted this.
+        sources: the sources that were permitted and so could count.
+        register_version: of the thresholds.
+    """
+
+    student: Pseudonym
+    as_of_ms: Milliseconds
+    day: IsoDate
+    consent_version: Annotated[int, Meta(ge=1)]
+    register_version: Slug
+    sources: tuple[Slug, ...]
+    modules: tuple[ModuleIndicators, ...]
+
+
+class SupportTriggered(Struct, frozen=True, kw_only=True, tag_field="type", tag="SupportTriggered.v1"):
+    """A rule began or ceased to hold for a student: the start or the end of an episode.
+
+    Attributes:
+        id: of the episode: the same for its start and its end, and in every replay.
+        state: "opened", or "recovered" when the rule no longer holds.
+        episode_day: the local day that the episode counts from (last active day, or `since_day`).
+        day: the local day on which the rule was judged.
+    """
+
+    id: Slug
+    student: Pseudonym
+    module: Slug
+    rule: Slug
+    state: Literal["opened", "recovered"]
+    value: float
+    threshold: float
+    episode_day: IsoDate
+    day: IsoDate
+    raised_ms: Milliseconds
+    consent_version: Annotated[int, Meta(ge=1)]
+    notice: Slug
+    register_version: Slug
+
+
+class DeadLettered(Struct, frozen=True, kw_only=True, tag_field="type", tag="DeadLettered.v1"):
+    """A record that could not be read, with its original bytes (base64) and where it stood."""
+
+    consumer: Slug
+    reason: Slug
+    detail: str
+    topic: Slug
+    partition: Annotated[int, Meta(ge=0)]
+    offset: Annotated[int, Meta(ge=0)]
+    key: bytes | None
+    value: bytes | None
+    failed_ms: Milliseconds

@@ -1,0 +1,198 @@
+"""Every setting of every service, read once from the environment and a file.
+
+One prefix, `SIGNPOST_`; nested names join with two underscores, so `SIGNPOST_KAFKA__BOOTSTRAP` is
+`settings.kafka.bootstrap`. A TOML file named by `SIGNPOST_CONFIG` holds the same names in lower case; the
+environment wins over it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from services.kernel.errors import ConfigurationError
+from services.kernel.topics import Topic  # noqa: TC001 - pydantic resolves annotations at run time
+
+CONFIG_VARIABLE = "SIGNPOST_CONFIG"
+
+
+class Section(BaseModel):
+    """A group of settings; an unknown name in it is an error, not a silent typo."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(Section):
+    """How to reach the broker, and how its topics are laid out."""
+
+    bootstrap: str = Field("127.0.0.1:9092", description="host:port, several separated by commas")
+    namespace: str = Field("", description="put before every topic, group and transactional id")
+    partitions: int = Field(4, ge=1, description="of every topic; changing it means a rebuild")
+    replication: int = Field(1, ge=1, description="replication factor of the topics")
+    session_timeout_s: float = Field(10.0, gt=0, description="a worker silent for so long loses its shards")
+
+    def topic(self, topic: Topic) -> str:
+        """The topic's name on this broker."""
+        return f"{self.namespace}{topic.name}"
+
+    def group(self, name: str) -> str:
+        """A consumer group's, transactional producer's or Faust app's id on this broker."""
+        return f"{self.namespace}signpost-{name}"
+
+
+class InstitutionSettings(Section):
+    """Facts of the university."""
+
+    name: str = "University of Signpost"
+    time_zone: str = Field("Europe/London", description="an IANA zone; local dates are counted in it")
+    pseudonym_secret: SecretStr | None = Field(
+        None, description="key of the pseudonyms; the indicators workers must not have it"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no IANA time zone; write one such as 'Europe/London'") from error
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The institution's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class SessionSettings(Section):
+    """Sign-in to the pages."""
+
+    secret: SecretStr | None = Field(None, description="key that signs session cookies")
+    demo_people: Path | None = Field(None, description="JSON list of people to choose from; never in production")
+    secure_cookies: bool = Field(default=True, description="off only for plain HTTP on this machine")
+
+
+class ServiceSettings(Section):
+    """Where a service listens and how others link to it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+
+    @property
+    def url(self) -> str:
+        """Base address, without a slash at the end."""
+        return f"http://{self.host}:{self.port}"
+
+
+class ConsentSettings(ServiceSettings):
+    """The consent service."""
+
+    port: int = 8101
+    database_url: str = "sqlite:///.signpost/consent.db"
+    registrar_token: SecretStr | None = Field(None, description="bearer token of the bulk registration API")
+
+
+class IngestSettings(ServiceSettings):
+    """The door."""
+
+    port: int = 8102
+    sources_file: Path = Field(Path(".signpost/sources.json"), description="source systems, keys as hashes")
+    max_body_bytes: int = Field(4_000_000, gt=0)
+    max_batch: int = Field(1000, gt=0, description="events in one request")
+    consent_staleness_s: float = Field(5.0, gt=0, description="beyond it the door closes with 503")
+
+
+class IndicatorsSettings(ServiceSettings):
+    """The indicators worker; it listens for operations only."""
+
+    port: int = 8103
+    lateness_hours: int = Field(48, ge=0, description="older events are counted and dropped")
+    flush_s: float = Field(0.25, gt=0, description="longest wait from a change to its transaction")
+    flush_events: int = Field(50_000, gt=0, description="a transaction holds at most about so many events")
+
+
+class NotifySettings(ServiceSettings):
+    """Cases, pages for tutors, delivery."""
+
+    port: int = 8104
+    database_url: str = "sqlite:///.signpost/notify.db"
+    directory_token: SecretStr | None = Field(None, description="bearer token of the directory import API")
+    public_url: str = Field("http://127.0.0.1:8104", description="address of the links in messages")
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 8025
+    mail_from: str = "signpost@university.example"
+
+
+class Settings(BaseSettings):
+    """All settings; build with `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SIGNPOST_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    clock: Literal["live", "replay"] = Field(
+        "live", description="live: the door writes a tick each hour; replay: whoever replays writes them"
+    )
+    register_file: Path | None = Field(None, description="the policy register; default: the one shipped")
+    kafka: KafkaSettings = KafkaSettings()
+    institution: InstitutionSettings = InstitutionSettings()
+    session: SessionSettings = SessionSettings()
+    consent: ConsentSettings = ConsentSettings()
+    ingest: IngestSettings = IngestSettings()
+    indicators: IndicatorsSettings = IndicatorsSettings()
+    notify: NotifySettings = NotifySettings()
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - pydantic's own hook
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - one file form is enough
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get(CONFIG_VARIABLE)
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, Path(file))) if file else sources
+
+
+def load_settings() -> Settings:
+    """Read the environment and the file.
+
+    Raises:
+        ConfigurationError: a value is missing, unknown or wrong; the message names each and says how to set it.
+    """
+    file = os.environ.get(CONFIG_VARIABLE)
+    if file and not Path(file).is_file():
+        raise ConfigurationError(f"{CONFIG_VARIABLE} names {file}, which is no file")
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_explain(found["loc"], found["msg"]) for found in error.errors()]
+        raise ConfigurationError("Settings that cannot be used:\n" + "\n".join(lines)) from error
+
+
+def required(secret: SecretStr | None, name: str) -> str:
+    """The secret's text.
+
+    Raises:
+        ConfigurationError: it is not set.
+    """
+    if secret is None or not secret.get_secret_value():
+        raise ConfigurationError(f"{name} is not set: put a long random text into that variable or the file")
+    return secret.get_secret_value()
+
+
+def _explain(location: tuple[int | str, ...], problem: str) -> str:
+    name = "SIGNPOST_" + "__".join(str(part).upper() for part in location)
+    return f"  {name}: {problem}"
