@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from services.kernel.errors import ConfigurationError
-from services.kernel.topics import Topic  # noqa: TC001 - pydantic resolves annotations at run time
+from services.kernel.topics import Topic
 
 CONFIG_VARIABLE = "SIGNPOST_CONFIG"
 
@@ -136,9 +136,7 @@ class NotifySettings(ServiceSettings):
 class Settings(BaseSettings):
     """All settings; build with `load_settings`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SIGNPOST_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="SIGNPOST_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     clock: Literal["live", "replay"] = Field(
         "live", description="live: the door writes a tick each hour; replay: whoever replays writes them"
