@@ -1,0 +1,146 @@
+"""Who is signed in: the one seam that every page asks.
+
+The session is a signed cookie that ends after half an hour without use. Cookies belong to a host, not to a port, so
+with the same secret one sign-in serves the consent and the notify service on one machine. Replacing the demo's
+sign-in by the university's own means calling `sign_in` from another route; no page changes.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from starlette.middleware.sessions import SessionMiddleware
+
+from services.kernel.settings import Settings, required
+
+MAX_IDLE_S = 1800
+_RENEW_AFTER_S = 300
+CSRF_FIELD = "csrf"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The person at the other end; `person_id` is the institution's id."""
+
+    person_id: str
+    name: str
+    role: str
+
+
+class SignInNeeded(Exception):  # noqa: N818 - it is not an error: the visitor is led to the sign-in page
+    """Nobody is signed in, or not any more."""
+
+
+class RoleNeeded(Exception):  # noqa: N818 - the same
+    """The person who is signed in has another role than the page is for."""
+
+    def __init__(self, person: SignedIn, roles: tuple[str, ...]) -> None:
+        super().__init__(f"the page is for {' or '.join(roles)}")
+        self.person = person
+        self.roles = roles
+
+
+class ForgedForm(Exception):  # noqa: N818 - usually just an old form
+    """A form came without the session's own token: from another site, or from before the session began."""
+
+
+def add_sessions(app: FastAPI, settings: Settings) -> None:
+    """Let the app's requests carry the signed session cookie.
+
+    Raises:
+        ConfigurationError: the secret that signs it is not set.
+    """
+    secure = settings.session.secure_cookies
+    app.add_middleware(
+        SessionMiddleware,
+        secret_key=required(settings.session.secret, "SIGNPOST_SESSION__SECRET"),
+        session_cookie="__Host-signpost" if secure else "signpost",
+        max_age=MAX_IDLE_S,
+        same_site="lax",
+        https_only=secure,
+    )
+
+
+def sign_in(request: Request, person: SignedIn) -> None:
+    """Begin a new session for the person; nothing of the one before is kept."""
+    request.session.clear()
+    request.session.update(
+        person={"person_id": person.person_id, "name": person.name, "role": person.role}, seen=int(time.time())
+    )
+
+
+def sign_out(request: Request) -> None:
+    """End the session."""
+    request.session.clear()
+
+
+def visitor(request: Request) -> SignedIn | None:
+    """Who is signed in, if anybody; use prolongs the session."""
+    person = request.session.get("person")
+    if person is None:
+        return None
+    if time.time() - request.session["seen"] > _RENEW_AFTER_S:
+        request.session["seen"] = int(time.time())
+    return SignedIn(**person)
+
+
+def current_person(request: Request) -> SignedIn:
+    """Who is signed in; a dependency of each page that is for somebody.
+
+    Raises:
+        SignInNeeded: nobody; the app answers with the way to the sign-in page.
+    """
+    person = visitor(request)
+    if person is None:
+        raise SignInNeeded
+    return person
+
+
+Person = Annotated[SignedIn, Depends(current_person)]
+
+
+def signed_in_as(*roles: str) -> Callable[[SignedIn], SignedIn]:
+    """A dependency that lets only these roles in; the app answers others with a page that says so."""
+
+    def check(person: Person) -> SignedIn:
+        if person.role not in roles:
+            raise RoleNeeded(person, roles)
+        return person
+
+    return check
+
+
+def csrf_token(request: Request) -> str:
+    """The session's own token, which each of its forms carries."""
+    token: str = request.session.get(CSRF_FIELD) or secrets.token_urlsafe(24)
+    request.session.setdefault(CSRF_FIELD, token)
+    return token
+
+
+async def csrf_checked(request: Request) -> None:
+    """A dependency of each route that takes a form: the form is one of this session's.
+
+    Raises:
+        ForgedForm: it is not; the app answers with a page that says how to go on.
+    """
+    sent = (await request.form()).get(CSRF_FIELD)
+    expected = request.session.get(CSRF_FIELD)
+    if not (isinstance(sent, str) and expected and hmac.compare_digest(sent, expected)):
+        raise ForgedForm
+
+
+def flash(request: Request, text: str, kind: str = "good") -> None:
+    """Say something on the next page that is shown; `kind` is "good" or "attention"."""
+    request.session["flash"] = {"text": text, "kind": kind}
+
+
+def take_flash(request: Request) -> dict[str, str] | None:
+    """What the request before wanted said, once."""
+    said: dict[str, str] | None = request.session.pop("flash", None)
+    return said
