@@ -1,0 +1,47 @@
+"""Write `kafka.lock` anew: for whoever raises the broker's version, as `python -m deploy.local.lock`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from deploy.local.jars import LOCK, Jar
+
+KAFKA = "4.4.0"
+LOG4J = "2.25.5"
+# kafka-clients is named although the server needs it anyway: left to itself, the resolver takes an old one.
+WANTED = (
+    f"org.apache.kafka:kafka_2.13:{KAFKA}",
+    f"org.apache.kafka:kafka-clients:{KAFKA}",
+    f"org.apache.logging.log4j:log4j-core:{LOG4J}",
+    f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}",
+)
+HEADER = (
+    "# Apache Kafka's server and all that it needs: group:artifact:version SHA-256."
+    " Made by `python -m deploy.local.lock`.\n"
+)
+
+
+def resolve(folder: Path) -> list[Jar]:
+    """Every jar that the wanted ones need, with the hash of what was downloaded into `folder`."""
+    from jgo.env import EnvironmentBuilder  # noqa: PLC0415 - takes long to import, and only this needs it
+    from jgo.maven import MavenContext  # noqa: PLC0415 - the same
+
+    builder = EnvironmentBuilder(context=MavenContext(repo_cache=folder / "repo"), cache_dir=folder / "cache")
+    found = builder.from_endpoint("+".join(WANTED)).lockfile
+    if found is None:
+        raise RuntimeError("The resolver wrote no lock: see its own messages above")
+    return [Jar(d.groupId, d.artifactId, d.version, str(d.sha256)) for d in found.dependencies]
+
+
+def main() -> None:
+    """Resolve and write the lock."""
+    with tempfile.TemporaryDirectory() as folder:
+        jars = resolve(Path(folder))
+    lines = sorted(f"{jar.group}:{jar.artifact}:{jar.version} {jar.sha256}\n" for jar in jars)
+    LOCK.write_text(HEADER + "".join(lines))
+    print(f"{LOCK}: {len(lines)} jars")
+
+
+if __name__ == "__main__":
+    main()
