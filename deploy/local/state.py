@@ -1,0 +1,133 @@
+"""The folder that a run on this machine keeps everything in, by default `.signpost/` in the checkout.
+
+Secrets are made once, readable by their owner only. The addresses are written for `signpost status` and for a second
+run, which takes the same ports again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from services.kernel.errors import ConfigurationError
+
+_T = TypeVar("_T")
+
+
+class Secrets(Struct, frozen=True, kw_only=True):
+    """What must not be guessed; each service is given only the ones that it needs."""
+
+    pseudonym_secret: str
+    session_secret: str
+    registrar_token: str
+    directory_token: str
+    source_key: str
+
+
+class Ports(Struct, frozen=True, kw_only=True):
+    """Where everything listens, on 127.0.0.1."""
+
+    consent: int = 8101
+    ingest: int = 8102
+    indicators: int = 8103
+    notify: int = 8104
+    mail: int = 8105
+    smtp: int = 8025
+    broker: int = 9092
+    controller: int = 9093
+
+
+class StackFile(Struct, frozen=True, kw_only=True):
+    """`stack.json`: what runs where, or ran when it was last up.
+
+    Attributes:
+        services: the base address of each service.
+    """
+
+    bootstrap: str
+    clock: str
+    services: dict[str, str]
+    mail: str
+    ports: Ports
+
+
+class DemoFile(Struct, frozen=True, kw_only=True):
+    """`demo.json`: which demo university is in there, and how far its term has come."""
+
+    students: int
+    seed: int
+    seeded: bool = False
+    replayed: bool = False
+
+
+class StateFolder:
+    """The folder and the files in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+
+    def make(self) -> None:
+        """Make it where it is missing; nobody but its owner may look into it."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.logs, self.pids):
+            folder.mkdir(exist_ok=True)
+
+    @property
+    def logs(self) -> Path:
+        """Of the log files, one for each program."""
+        return self.path / "logs"
+
+    @property
+    def pids(self) -> Path:
+        """Of the records by which a later run finds what a killed one has left behind."""
+        return self.path / "pids"
+
+    def secrets(self) -> Secrets:
+        """The secrets, made now if this is the first run."""
+        known = self._read("secrets.json", Secrets)
+        if known is None:
+            known = Secrets(**{name: secrets.token_urlsafe(32) for name in Secrets.__struct_fields__})
+            self._write("secrets.json", known)
+        return known
+
+    def stack(self) -> StackFile | None:
+        """What runs or ran where."""
+        return self._read("stack.json", StackFile)
+
+    def save_stack(self, stack: StackFile) -> None:
+        """Remember what runs where."""
+        self._write("stack.json", stack)
+
+    def demo(self) -> DemoFile | None:
+        """The demo university that is in there, if any."""
+        return self._read("demo.json", DemoFile)
+
+    def save_demo(self, demo: DemoFile) -> None:
+        """Remember how far the demo has come."""
+        self._write("demo.json", demo)
+
+    def _read(self, name: str, kind: type[_T]) -> _T | None:
+        file = self.path / name
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=kind)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ConfigurationError(
+                f"{file} cannot be read: {error}\nMend it, or begin anew with `make clean` (all that is in"
+                f" {self.path} goes)."
+            ) from error
+
+    def _write(self, name: str, content: Any) -> None:
+        """Whole or not at all, and readable by the owner only."""
+        file = self.path / name
+        new = file.with_suffix(".new")
+        text = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            opened.write(text)
+        new.replace(file)
