@@ -1,0 +1,1 @@
+"""Rolling engagement indicators from the stream of activity, for consenting students only."""

@@ -20,10 +20,13 @@ def permitting(
     """The grant that permits using an event of `source` at `at_ms` for `purpose` at the moment `now_ms`, if any."""
     for grant in consent.grants if consent else ():
         if grant.purpose == purpose and grant.source == source:
-            covers = grant.from_ms <= at_ms < grant.until_ms
-            if covers and now_ms < grant.until_ms:
-                return grant
+            return grant if covers(grant, at_ms=at_ms, now_ms=now_ms) else None
     return None
+
+
+def covers(grant: Grant, *, at_ms: int, now_ms: int) -> bool:
+    """Whether a listed grant covers an event at `at_ms` and has not expired at `now_ms`."""
+    return grant.from_ms <= at_ms < grant.until_ms and now_ms < grant.until_ms
 
 
 def permitted_sources(consent: ConsentStateChanged | None, purpose: str, *, now_ms: int) -> dict[str, Grant]:

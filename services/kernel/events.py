@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Pseudonym = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Pseudonym = Annotated[str, Meta(min_length=64, max_length=64)]
+EventId = Annotated[str, Meta(min_length=32, max_length=32)]  # `ids.deterministic_id`
 Slug = Annotated[str, Meta(min_length=1, max_length=200)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -30,7 +31,7 @@ class ActivityRecorded(Struct, frozen=True, kw_only=True, tag_field="type", tag=
         consent_version: the student's consent version that the door judged it by.
     """
 
-    id: Slug
+    id: EventId
     student: Pseudonym
     source: Slug
     module: Slug
@@ -63,6 +64,7 @@ class ConsentStateChanged(Struct, frozen=True, kw_only=True, tag_field="type", t
 
     Attributes:
         version: grows by one with each decision of the student; a lower one that arrives later is stale.
+        grants: at most one for each purpose × source.
     """
 
     student: Pseudonym

@@ -1,0 +1,1 @@
+"""What connects the indicators to Kafka."""

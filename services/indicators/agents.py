@@ -1,0 +1,115 @@
+"""The Faust app: membership of the workers' group, and the agent on the low-rate topic.
+
+Faust decides which worker owns which partition of `enrolments`; whoever does runs that partition's shard, since all
+topics are partitioned alike. Ordinary agents lose and double records when workers join and leave, so nothing that must
+be exact is counted in one: the agent here checks enrolment records and sets unreadable ones aside, which does no harm
+when done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable
+from typing import Any
+
+import faust
+from faust.types import EventT, StreamT
+
+from services.indicators.adapters.shard import Shard
+from services.indicators.handlers import Partition
+from services.kernel.clock import SystemClock
+from services.kernel.codec import decoder, encode
+from services.kernel.errors import InvalidMessage
+from services.kernel.events import DeadLettered
+from services.kernel.kafka import client_id
+from services.kernel.logs import log
+from services.kernel.metrics import IndicatorMetrics
+from services.kernel.register import load_register
+from services.kernel.settings import Settings
+from services.kernel.topics import DEAD_LETTERS, ENROLMENTS
+
+_log = log(__name__)
+_decode = decoder(ENROLMENTS)
+
+
+class Worker:
+    """A member of the workers' group with the shards that it owns now."""
+
+    def __init__(self, settings: Settings, metrics: IndicatorMetrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self._register = load_register(settings.register_file)
+        self._shards: dict[int, tuple[Shard, asyncio.Future[None]]] = {}
+        self._joined = False
+        self.app = _app(settings)
+        self._letters = self.app.topic(settings.kafka.topic(DEAD_LETTERS), key_type=bytes, value_type=bytes)
+        enrolments = self.app.topic(settings.kafka.topic(ENROLMENTS), key_type=bytes, value_type=bytes)
+        self._enrolments_name = enrolments.get_topic_name()
+        self.app.agent(enrolments, name="enrolments")(self._check_enrolments)
+        self.app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]  # this signal sends `assigned`
+
+    def problem(self) -> str | None:
+        """For the health check: not joined yet, or the first shard that cannot work."""
+        if not self._joined:
+            return "it has not joined the group of workers yet"
+        problems = (f"partition {n}: {s.problem}" for n, (s, _) in sorted(self._shards.items()) if s.problem)
+        return next(problems, None)
+
+    def _new_partition(self, clock_ms: int) -> Partition:
+        return Partition(self._register, self._settings, clock_ms)
+
+    async def _assigned(self, _app: faust.App, assigned: set[Any], **_: Any) -> None:
+        """Start and stop shards; no hand-over is needed, since the next owner's start fences the one before."""
+        mine = {tp.partition for tp in assigned if tp.topic == self._enrolments_name}
+        for number in self._shards.keys() - mine:
+            self._shards.pop(number)[1].cancel()
+        for number in mine - self._shards.keys():
+            shard = Shard(number, self._settings, self._new_partition, self._metrics)
+            self._shards[number] = shard, self.app.add_future(shard.run())
+        self._joined = True
+        _log.info("shards_owned", partitions=sorted(self._shards))
+
+    async def _check_enrolments(self, stream: StreamT[bytes]) -> AsyncIterable[None]:
+        async for event in stream.events():
+            try:
+                if event.value:
+                    _decode(event.value)
+                self._metrics.enrolments.labels("read").inc()
+            except InvalidMessage as error:
+                self._metrics.enrolments.labels("unreadable").inc()
+                self._metrics.dead_letters.labels(ENROLMENTS.name, error.reason).inc()
+                await self._letters.send(value=encode(_letter(event, error)))
+            yield
+
+
+def _app(settings: Settings) -> faust.App:
+    kafka = settings.kafka
+    return faust.App(
+        kafka.group("indicators"),
+        broker=[f"kafka://{address}" for address in kafka.bootstrap.split(",")],
+        broker_client_id=client_id("indicators"),
+        broker_session_timeout=kafka.session_timeout_s,
+        broker_heartbeat_interval=min(3, kafka.session_timeout_s / 3),
+        topic_partitions=kafka.partitions,
+        topic_replication_factor=kafka.replication,
+        topic_allow_declare=False,  # `signpost provision` declares every topic
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        web_enabled=False,
+        autodiscover=False,
+        store="memory://",
+    )
+
+
+def _letter(event: EventT[bytes], error: InvalidMessage) -> DeadLettered:
+    message = event.message
+    return DeadLettered(
+        consumer="indicators",
+        reason=error.reason,
+        detail=str(error),
+        topic=ENROLMENTS.name,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        failed_ms=SystemClock().now_ms(),
+    )
