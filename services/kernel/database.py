@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+_READS_ONLY = "signpost_reads_only"
+_MIGRATION_LOCK = 7_446_762  # any number, the same everywhere
 
 
 def engine(url: str) -> Engine:
     """An engine with the settings that a service needs: foreign keys and a write-ahead log on SQLite.
 
-    SQLite transactions begin with BEGIN IMMEDIATE, so that a reader never fails half-way to becoming a writer.
+    SQLite transactions begin with BEGIN IMMEDIATE, so that a reader never fails half-way to becoming a writer; for
+    one that only reads there is `reading`.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -24,16 +31,25 @@ def engine(url: str) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         made = create_engine(parsed, connect_args={"timeout": 30})
         event.listen(made, "connect", _prepare_sqlite)
-        event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        event.listen(made, "begin", _begin_sqlite)
         return made
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     return create_engine(parsed, pool_pre_ping=True)
 
 
+@contextmanager
+def reading(bound: Engine) -> Iterator[Connection]:
+    """A transaction that only reads; on SQLite it waits for no writer and keeps none waiting."""
+    with bound.connect().execution_options(**{_READS_ONLY: True}) as connection, connection.begin():
+        yield connection
+
+
 def migrate(bound: Engine, scripts: Path) -> None:
-    """Bring the database to the newest revision of the migrations in `scripts`."""
+    """Bring the database to the newest revision of the migrations in `scripts`; instances wait for each other."""
     with bound.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config = _config(scripts)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -41,9 +57,17 @@ def migrate(bound: Engine, scripts: Path) -> None:
 
 def is_current(bound: Engine, scripts: Path) -> bool:
     """Whether the database stands at the newest revision."""
-    with bound.connect() as connection:
+    with reading(bound) as connection:
         heads = MigrationContext.configure(connection).get_current_heads()
     return set(heads) == set(ScriptDirectory.from_config(_config(scripts)).get_heads())
+
+
+def behind(bound: Engine, scripts: Path) -> str | None:
+    """For a health check: why the database cannot be used, or None while it can."""
+    try:
+        return None if is_current(bound, scripts) else "its migrations are not applied"
+    except DBAPIError as error:
+        return f"it does not answer: {type(error).__name__}"
 
 
 def _config(scripts: Path) -> Config:
@@ -51,6 +75,11 @@ def _config(scripts: Path) -> Config:
     config.set_main_option("script_location", str(scripts))
     config.set_main_option("path_separator", "os")
     return config
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads_only = connection.get_execution_options().get(_READS_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

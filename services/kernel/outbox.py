@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -32,11 +33,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from services.kernel.background import Background
 from services.kernel.clock import SystemClock
 from services.kernel.codec import encode
+from services.kernel.database import reading
 from services.kernel.kafka import client_id
 from services.kernel.logs import log
 from services.kernel.metrics import OutboxMetrics
@@ -47,6 +49,7 @@ LEASE_MS = 5_000
 BATCH = 500
 _QUIET_S = 0.2
 _BACK_OFF_S = 1.0
+_LONGEST_WAIT_S = 60  # of a record, before the service says that it is not ready
 _log = log(__name__)
 
 
@@ -70,6 +73,8 @@ class Outbox:
             Column("key", String(100), nullable=False),
             Column("value", LargeBinary, nullable=True),
             Column("created_ms", BigInteger, nullable=False),
+            # An id that came again could be deleted by a relay that published its first bearer.
+            sqlite_autoincrement=True,
         )
         self.lease = Table(
             "outbox_lease",
@@ -98,6 +103,8 @@ class OutboxRelay(Background):
         self._kafka, self._metrics = kafka, metrics
         self._holder = uuid.uuid4().hex
         self._clock = SystemClock()
+        self._renew_ms = 0
+        self._age_s = 0.0
         self._producer: KafkaProducer | None = None
         self._work = threading.Event()
 
@@ -108,11 +115,12 @@ class OutboxRelay(Background):
     def round(self) -> None:
         """Publish one batch, or wait a little where there is none."""
         try:
+            self._measure()
             published = self._hold_lease() and self._publish_batch()
-        except (KafkaError, OperationalError) as error:
+        except (KafkaError, OperationalError, InterfaceError) as error:
             self._metrics.failures.labels(type(error).__name__).inc()
-            _log.warning("outbox_round_failed", error=repr(error))
-            self.close()
+            _log.warning("outbox_round_failed", error=type(error).__name__)
+            self._let_go_of_producer()
             self.pause(_BACK_OFF_S)
             return
         if not published:
@@ -120,13 +128,29 @@ class OutboxRelay(Background):
             self._work.clear()
 
     def close(self) -> None:
-        """Let go of the producer; an open transaction of it is aborted by the broker."""
-        if self._producer is not None:
-            self._producer.close(timeout=5)
-            self._producer = None
+        """Let go of the producer, and of the lease, so that the next relay need not wait for its end."""
+        self._let_go_of_producer()
+        lease = self._outbox.lease
+        with suppress(DBAPIError), self._engine.begin() as transaction:
+            transaction.execute(update(lease).where(lease.c.holder == self._holder).values(until_ms=0))
+
+    def problem(self, within_s: float = 15) -> str | None:
+        """For a health check: the thread's trouble, or that records wait for too long."""
+        waiting = f"the oldest record has waited for {self._age_s:.0f} s" if self._age_s > _LONGEST_WAIT_S else None
+        return super().problem(within_s) or waiting
+
+    def _measure(self) -> None:
+        created_ms = self._outbox.records.c.created_ms
+        with reading(self._engine) as transaction:
+            waiting, oldest_ms = transaction.execute(select(func.count(), func.min(created_ms))).one()
+        self._age_s = (self._clock.now_ms() - oldest_ms) / 1000 if waiting else 0
+        self._metrics.backlog.set(waiting)
+        self._metrics.age.set(self._age_s)
 
     def _hold_lease(self) -> bool:
         now_ms, lease = self._clock.now_ms(), self._outbox.lease
+        if now_ms < self._renew_ms:
+            return True
         mine = {"holder": self._holder, "until_ms": now_ms + LEASE_MS}
         free_or_mine = (lease.c.holder == self._holder) | (lease.c.until_ms < now_ms)
         try:
@@ -138,25 +162,27 @@ class OutboxRelay(Background):
         except IntegrityError:  # another instance took it first
             changed = 0
         if not changed:
-            self.close()
-        return bool(changed)
-
-    def _publish_batch(self) -> bool:
-        records = self._outbox.records
-        with self._engine.begin() as transaction:
-            rows = transaction.execute(select(records).order_by(records.c.id).limit(BATCH)).all()
-            waiting = transaction.execute(select(func.count()).select_from(records)).scalar_one()
-        self._metrics.backlog.set(waiting)
-        self._metrics.age.set((self._clock.now_ms() - rows[0].created_ms) / 1000 if rows else 0)
-        if not rows:
+            self._let_go_of_producer()
             return False
-        self._send(rows)
-        with self._engine.begin() as transaction:
-            transaction.execute(delete(records).where(records.c.id.in_([row.id for row in rows])))
+        self._renew_ms = now_ms + LEASE_MS // 2
         return True
 
-    def _send(self, rows: Sequence[Row[Any]]) -> None:
+    def _publish_batch(self) -> bool:
+        # The producer comes first: making it fences the relay before, so what is read below can only be older than
+        # what the topic holds if this relay is fenced in turn before it sends.
         producer = self._own_producer()
+        rows = self._batch()
+        if rows:
+            self._send(producer, rows)
+            self._delete(rows)
+        return bool(rows)
+
+    def _batch(self) -> Sequence[Row[Any]]:
+        records = self._outbox.records
+        with reading(self._engine) as transaction:
+            return transaction.execute(select(records).order_by(records.c.id).limit(BATCH)).all()
+
+    def _send(self, producer: KafkaProducer, rows: Sequence[Row[Any]]) -> None:
         producer.begin_transaction()
         prefix = self._kafka.namespace
         sent = [producer.send(prefix + row.topic, key=row.key.encode(), value=row.value) for row in rows]
@@ -165,6 +191,11 @@ class OutboxRelay(Background):
             future.get(timeout=0)
             self._metrics.published.labels(row.topic).inc()
 
+    def _delete(self, rows: Sequence[Row[Any]]) -> None:
+        records = self._outbox.records
+        with self._engine.begin() as transaction:
+            transaction.execute(delete(records).where(records.c.id.in_([row.id for row in rows])))
+
     def _own_producer(self) -> KafkaProducer:
         if self._producer is None:
             self._producer = KafkaProducer(
@@ -172,7 +203,15 @@ class OutboxRelay(Background):
                 client_id=client_id(self._service),
                 transactional_id=self._kafka.group(f"{self._service}-outbox"),
                 transaction_timeout_ms=10_000,
+                max_block_ms=10_000,
                 acks="all",
             )
             self._producer.init_transactions()  # fences a relay that lost its lease without noticing
         return self._producer
+
+    def _let_go_of_producer(self) -> None:
+        """An open transaction of it is aborted by the broker; the lease must be asked for again."""
+        self._renew_ms = 0
+        if self._producer is not None:
+            self._producer.close(timeout=5)
+            self._producer = None

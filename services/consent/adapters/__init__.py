@@ -1,0 +1,1 @@
+"""What faces the database: the ledger's table, and the migrations that make it."""

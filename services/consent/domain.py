@@ -1,0 +1,196 @@
+"""What decisions mean: from a student's history to what they permit now. Pure; time is an argument.
+
+A *cell* is one purpose × one source, and each is decided for itself. A cell without a decision is *unknown*, which is
+not *refused*: nobody was asked, or nobody answered. The latest decision of a cell rules it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from services.kernel.events import ConsentStateChanged, Grant
+
+State = Literal["given", "refused", "withdrawn"]
+Standing = Literal["unknown", "given", "refused", "withdrawn", "expired"]
+Channel = Literal["portal", "registration"]
+Cell = tuple[str, str]  # purpose, source
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a student said about a cell, and what they had been told.
+
+    Attributes:
+        from_ms: from when it counts; of a grant, the earliest event that it covers.
+        until_ms: of a grant, the first moment that it no longer covers; None of anything else.
+        notice, language: the text that the student was shown.
+    """
+
+    purpose: str
+    source: str
+    state: State
+    from_ms: int
+    until_ms: int | None
+    notice: str
+    language: str
+    channel: Channel
+
+    @property
+    def cell(self) -> Cell:
+        """What it is about."""
+        return self.purpose, self.source
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentEvent:
+    """A decision as the ledger holds it.
+
+    Attributes:
+        version: the student's; it grows by one with each batch of decisions.
+        position: within the batch, from 0.
+    """
+
+    student: str
+    version: int
+    position: int
+    recorded_ms: int
+    decision: Decision
+
+    @property
+    def made_ms(self) -> int:
+        """When the student said so: a grant that begins later was said when it was recorded."""
+        return min(self.decision.from_ms, self.recorded_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a batch of decisions comes to.
+
+    Attributes:
+        recorded: new events, all of one version; none when nothing changes.
+        unchanged: decisions that the history holds already.
+        overtaken: decisions older than what the student has said since.
+    """
+
+    recorded: tuple[ConsentEvent, ...]
+    unchanged: int
+    overtaken: int
+
+
+def ruling(history: Iterable[ConsentEvent]) -> dict[Cell, ConsentEvent]:
+    """The event that rules each cell: the latest; cells that nobody has decided are not in it."""
+    return {event.decision.cell: event for event in history}
+
+
+def standing(event: ConsentEvent | None, now_ms: int) -> Standing:
+    """How a cell stands, in a word, given the event that rules it."""
+    if event is None:
+        return "unknown"
+    until_ms = event.decision.until_ms
+    return "expired" if until_ms is not None and until_ms <= now_ms else event.decision.state
+
+
+def decide(student: str, history: Sequence[ConsentEvent], decisions: Iterable[Decision], now_ms: int) -> Outcome:
+    """Add decisions to a history (oldest first), each once, in the order in which they count.
+
+    The same decision again changes nothing, whatever was said since. One from registration that is older than what
+    rules the cell is overtaken: a late import never undoes a withdrawal.
+    """
+    version = history[-1].version + 1 if history else 1
+    known = {event.decision for event in history}
+    rules = ruling(history)
+    recorded: list[ConsentEvent] = []
+    unchanged = overtaken = 0
+    for decision in sorted(decisions, key=lambda decision: decision.from_ms):
+        if decision in known:
+            unchanged += 1
+        elif _is_overtaken(decision, rules.get(decision.cell)):
+            overtaken += 1
+        else:
+            event = ConsentEvent(student, version, len(recorded), now_ms, decision)
+            recorded.append(event)
+            known.add(decision)
+            rules[decision.cell] = event
+    return Outcome(tuple(recorded), unchanged, overtaken)
+
+
+def snapshot(history: Sequence[ConsentEvent]) -> ConsentStateChanged:
+    """Everything that the student's history (oldest first, not empty) permits.
+
+    A grant that ended stays listed with its end, since each gate judges by its own clock, and a replay by the
+    stream's. A grant that follows another without a gap continues it, so that a renewal loses no event.
+    """
+    grants: dict[Cell, Grant] = {}
+    for event in history:
+        decision = event.decision
+        before = grants.pop(decision.cell, None)
+        if decision.state == "given" and decision.until_ms is not None:
+            grants[decision.cell] = Grant(
+                purpose=decision.purpose,
+                source=decision.source,
+                from_ms=_since(decision, before),
+                until_ms=decision.until_ms,
+                notice=decision.notice,
+            )
+    last = history[-1]
+    return ConsentStateChanged(
+        student=last.student,
+        version=last.version,
+        changed_ms=last.recorded_ms,
+        grants=tuple(grants[cell] for cell in sorted(grants)),
+    )
+
+
+def answers(
+    rules: Mapping[Cell, ConsentEvent],
+    choices: Mapping[Cell, bool],
+    shown: tuple[str, str],
+    now_ms: int,
+    zone: ZoneInfo,
+) -> list[Decision]:
+    """A student's yes and no to cells, as decisions; an answer that is what holds already is none.
+
+    `shown` is the version and language of the notice; a yes holds for a calendar year in `zone`.
+    """
+    decisions = []
+    for (purpose, source), yes in choices.items():
+        stands = standing(rules.get((purpose, source)), now_ms)
+        state = _state(stands, yes=yes)
+        if state is not None:
+            until_ms = a_year_later(now_ms, zone) if state == "given" else None
+            decisions.append(Decision(purpose, source, state, now_ms, until_ms, *shown, channel="portal"))
+    return decisions
+
+
+def granted(rules: Mapping[Cell, ConsentEvent]) -> list[Cell]:
+    """The cells that the student has said yes to and not taken back, ended or not."""
+    return [cell for cell, event in rules.items() if event.decision.state == "given"]
+
+
+def a_year_later(at_ms: int, zone: ZoneInfo) -> int:
+    """The same local date and time one year on; 29 February becomes 28 February."""
+    at = dt.datetime.fromtimestamp(at_ms // 1000, zone)
+    leap_day = (at.month, at.day) == (2, 29)
+    then = at.replace(year=at.year + 1, day=28 if leap_day else at.day)
+    return int(then.timestamp()) * 1000 + at_ms % 1000
+
+
+def _state(stands: Standing, *, yes: bool) -> State | None:
+    if yes:
+        return None if stands == "given" else "given"
+    if stands in {"refused", "withdrawn"}:
+        return None
+    return "withdrawn" if stands in {"given", "expired"} else "refused"
+
+
+def _is_overtaken(decision: Decision, ruled_by: ConsentEvent | None) -> bool:
+    return decision.channel == "registration" and ruled_by is not None and decision.from_ms < ruled_by.made_ms
+
+
+def _since(decision: Decision, before: Grant | None) -> int:
+    continues = before is not None and before.from_ms <= decision.from_ms <= before.until_ms
+    return before.from_ms if before is not None and continues else decision.from_ms

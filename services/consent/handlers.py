@@ -1,0 +1,140 @@
+"""The use cases: record decisions, and say how things stand. Each is one transaction, retried when two collide."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from services.consent import domain
+from services.consent.adapters import ledger
+from services.consent.domain import Cell, ConsentEvent, Decision, Outcome
+from services.kernel.clock import Clock
+from services.kernel.database import reading
+from services.kernel.errors import TransientError
+from services.kernel.metrics import ConsentMetrics
+from services.kernel.topics import CONSENT_STATE
+
+CHUNK = 250  # students whose decisions share a transaction
+_ATTEMPTS = 8
+_LONGEST_WAIT_S = 0.2
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a bulk registration came to, in decisions; `students` are those with something new."""
+
+    recorded: int
+    unchanged: int
+    overtaken: int
+    students: int
+
+
+class Consents:
+    """The service's use cases over one database.
+
+    Args:
+        committed: called after each commit that recorded something; it wakes the relay.
+    """
+
+    def __init__(
+        self, engine: Engine, clock: Clock, zone: ZoneInfo, metrics: ConsentMetrics, committed: Callable[[], None]
+    ) -> None:
+        self._engine, self._clock, self._zone = engine, clock, zone
+        self._metrics, self._committed = metrics, committed
+
+    def register(self, decisions: Mapping[str, Sequence[Decision]]) -> Totals:
+        """Record decisions made at registration, by student; those known already change nothing.
+
+        Raises:
+            TransientError: the database is away or too busy; what was sent can be sent again as it is.
+        """
+        outcomes: list[Outcome] = []
+        for students in _chunks(sorted(decisions)):
+            outcomes += self._record(students, lambda student, _: decisions[student])
+        return Totals(
+            recorded=sum(len(outcome.recorded) for outcome in outcomes),
+            unchanged=sum(outcome.unchanged for outcome in outcomes),
+            overtaken=sum(outcome.overtaken for outcome in outcomes),
+            students=sum(bool(outcome.recorded) for outcome in outcomes),
+        )
+
+    def answer(self, student: str, choices: Mapping[Cell, bool], shown: tuple[str, str]) -> tuple[ConsentEvent, ...]:
+        """Record a student's yes and no to cells; answers that hold already change nothing.
+
+        `shown` is the version and language of the notice that the student read.
+        """
+
+        def decisions(_: str, history: Sequence[ConsentEvent]) -> list[Decision]:
+            now_ms = self._clock.now_ms()
+            return domain.answers(domain.ruling(history), choices, shown, now_ms, self._zone)
+
+        return self._record([student], decisions)[0].recorded
+
+    def withdraw_all(self, student: str, shown: tuple[str, str]) -> tuple[ConsentEvent, ...]:
+        """Take back everything that the student has said yes to."""
+
+        def decisions(_: str, history: Sequence[ConsentEvent]) -> list[Decision]:
+            rules = domain.ruling(history)
+            choices = dict.fromkeys(domain.granted(rules), False)
+            return domain.answers(rules, choices, shown, self._clock.now_ms(), self._zone)
+
+        return self._record([student], decisions)[0].recorded
+
+    def history(self, student: str) -> list[ConsentEvent]:
+        """All decisions of a student, oldest first."""
+        with reading(self._engine) as transaction:
+            return ledger.histories(transaction, [student])[student]
+
+    def _record(
+        self, students: Sequence[str], decisions: Callable[[str, Sequence[ConsentEvent]], Sequence[Decision]]
+    ) -> list[Outcome]:
+        def attempt(transaction: Connection) -> list[Outcome]:
+            histories = ledger.histories(transaction, students)
+            now_ms = self._clock.now_ms()
+            outcomes = [
+                domain.decide(student, history, decisions(student, history), now_ms)
+                for student, history in histories.items()
+            ]
+            ledger.append(transaction, [event for outcome in outcomes for event in outcome.recorded])
+            # Only after the ledger took them: so a student's snapshots stand in the outbox in the order of versions.
+            for outcome in outcomes:
+                if outcome.recorded:
+                    state = domain.snapshot([*histories[outcome.recorded[0].student], *outcome.recorded])
+                    ledger.outbox.add(transaction, CONSENT_STATE, state.student, state)
+            return outcomes
+
+        outcomes = self._retried(attempt)
+        self._tell(event for outcome in outcomes for event in outcome.recorded)
+        return outcomes
+
+    def _tell(self, events: Iterator[ConsentEvent]) -> None:
+        for event in events:
+            self._metrics.decisions.labels(event.decision.state, event.decision.channel).inc()
+        self._committed()
+
+    def _retried(self, attempt: Callable[[Connection], _Result]) -> _Result:
+        """Run it in a transaction, from the start again when somebody else was quicker."""
+        for number in range(1, _ATTEMPTS + 1):
+            try:
+                with self._engine.begin() as transaction:
+                    return attempt(transaction)
+            except (IntegrityError, OperationalError) as error:
+                if number == _ATTEMPTS:
+                    raise TransientError("The database is away or too busy; try again in a minute.") from error
+                time.sleep(random.uniform(0, _LONGEST_WAIT_S))  # noqa: S311 - it spreads the writers, no secret
+        raise AssertionError
+
+
+def _chunks(students: Sequence[str]) -> Iterator[Sequence[str]]:
+    rest = iter(students)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
