@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from deploy.local.jars import LOCK, Jar
+from deploy.local.jars import LOCK, Jar, machine_trust
 
 KAFKA = "4.4.0"
 LOG4J = "2.25.5"
@@ -36,7 +36,7 @@ def resolve(folder: Path) -> list[Jar]:
 
 def main() -> None:
     """Resolve and write the lock."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, machine_trust():
         jars = resolve(Path(folder))
     lines = sorted(f"{jar.group}:{jar.artifact}:{jar.version} {jar.sha256}\n" for jar in jars)
     LOCK.write_text(HEADER + "".join(lines))
