@@ -132,18 +132,6 @@ class Child:
         self._record.unlink(missing_ok=True)
         return in_time
 
-    def end_left_behind(self, say: Say) -> None:
-        """Stop the process of an earlier run that was killed before it could do so itself."""
-        try:
-            number, identity = self._record.read_text().split(" ", 1)
-            pid = int(number)
-        except (OSError, ValueError):
-            return
-        if _identity(pid) == identity:
-            say(f"Stopping {self.name} (process {pid}), which an earlier run has left behind")
-            _end_stranger(pid, identity)
-        self._record.unlink(missing_ok=True)
-
     def said(self, lines: int = 15) -> str:
         """The end of what it has written to its log since it was started."""
         if not self.log.exists():
@@ -152,6 +140,16 @@ class Child:
             opened.seek(max(self._log_start, self.log.stat().st_size - 20_000))
             text = opened.read().decode(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
+
+
+def end_left_behind(pids: Path, say: Say) -> None:
+    """Stop the processes of an earlier run that was killed before it could do so itself."""
+    for record in sorted(pids.glob("*.pid")):
+        number, _, identity = record.read_text().partition(" ")
+        if number.isdigit() and identity and _identity(int(number)) == identity:
+            say(f"Stopping {record.stem} (process {number}), which an earlier run has left behind")
+            _end_stranger(int(number), identity)
+        record.unlink(missing_ok=True)
 
 
 def stop_all(children: Sequence[Child], say: Say, patience_s: float = PATIENCE_S) -> None:

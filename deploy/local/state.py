@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
+from deploy.demo.university import Demo
 from services.kernel.errors import ConfigurationError
 
+SERVICES = ("consent", "ingest", "indicators", "notify")
 _T = TypeVar("_T")
 
 
@@ -26,7 +28,6 @@ class Secrets(Struct, frozen=True, kw_only=True):
     session_secret: str
     registrar_token: str
     directory_token: str
-    source_key: str
 
 
 class Ports(Struct, frozen=True, kw_only=True):
@@ -42,27 +43,20 @@ class Ports(Struct, frozen=True, kw_only=True):
     controller: int = 9093
 
 
-class StackFile(Struct, frozen=True, kw_only=True):
-    """`stack.json`: what runs where, or ran when it was last up.
+class RunFile(Struct, frozen=True, kw_only=True):
+    """`run.json`: what runs where, or ran when it was last up.
 
     Attributes:
+        cluster: the Kafka cluster's own id; what is in this folder belongs to it.
         services: the base address of each service.
     """
 
     bootstrap: str
+    cluster: str
     clock: str
     services: dict[str, str]
     mail: str
     ports: Ports
-
-
-class DemoFile(Struct, frozen=True, kw_only=True):
-    """`demo.json`: which demo university is in there, and how far its term has come."""
-
-    students: int
-    seed: int
-    seeded: bool = False
-    replayed: bool = False
 
 
 class StateFolder:
@@ -87,6 +81,26 @@ class StateFolder:
         """Of the records by which a later run finds what a killed one has left behind."""
         return self.path / "pids"
 
+    @property
+    def stack(self) -> Path:
+        """Of the addresses and keys that a replay needs."""
+        return self.path / "stack.json"
+
+    @property
+    def replays(self) -> Path:
+        """Of the terms that were replayed."""
+        return self.path / "replays.json"
+
+    @property
+    def people(self) -> Path:
+        """Of the people to choose from when signing in."""
+        return self.path / "people.json"
+
+    @property
+    def sources(self) -> Path:
+        """Of the source systems that may send events, with hashes of their keys."""
+        return self.path / "sources.json"
+
     def secrets(self) -> Secrets:
         """The secrets, made now if this is the first run."""
         known = self._read("secrets.json", Secrets)
@@ -95,20 +109,20 @@ class StateFolder:
             self._write("secrets.json", known)
         return known
 
-    def stack(self) -> StackFile | None:
+    def run(self) -> RunFile | None:
         """What runs or ran where."""
-        return self._read("stack.json", StackFile)
+        return self._read("run.json", RunFile)
 
-    def save_stack(self, stack: StackFile) -> None:
+    def save_run(self, run: RunFile) -> None:
         """Remember what runs where."""
-        self._write("stack.json", stack)
+        self._write("run.json", run)
 
-    def demo(self) -> DemoFile | None:
+    def demo(self) -> Demo | None:
         """The demo university that is in there, if any."""
-        return self._read("demo.json", DemoFile)
+        return self._read("demo.json", Demo)
 
-    def save_demo(self, demo: DemoFile) -> None:
-        """Remember how far the demo has come."""
+    def save_demo(self, demo: Demo) -> None:
+        """Remember which demo university this is."""
         self._write("demo.json", demo)
 
     def _read(self, name: str, kind: type[_T]) -> _T | None:

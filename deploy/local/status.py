@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from rich.markup import escape
 from rich.table import Table
+
+from deploy.local.state import SERVICES, StateFolder
+from services.kernel.settings import load_settings
 
 _TIMEOUT_S = 3.0
 _NOBODY_ANSWERS = "nobody answers"
@@ -35,6 +39,10 @@ class ServiceStatus:
         if not self.samples:
             return None
         return sum(sample.value for sample in self.samples if _matches(sample, name, labels))
+
+    def values(self, name: str) -> list[float]:
+        """The metric's value for each set of labels."""
+        return [sample.value for sample in self.samples if sample.name == name]
 
     def by_label(self, name: str, label: str) -> dict[str, int]:
         """The metric's samples, by the value of a label."""
@@ -72,6 +80,16 @@ class Status:
     def as_tables(self) -> list[Table]:
         """The form for a person."""
         return [_services_table(self.services), _counts_table(self.counts())]
+
+
+def known_urls(state: Path) -> dict[str, str]:
+    """The services' base addresses: of the run that the folder holds, else those of the settings."""
+    run = StateFolder(state).run()
+    if run:
+        return run.services
+    settings = load_settings()
+    of_settings = (settings.consent, settings.ingest, settings.indicators, settings.notify)
+    return {name: each.url for name, each in zip(SERVICES, of_settings, strict=True)}
 
 
 def ask(urls: Mapping[str, str]) -> Status:

@@ -1,0 +1,76 @@
+"""What the services stand on: ports, and a Kafka broker, started here or one that runs already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from deploy.local.broker import Broker
+from deploy.local.ports import free_port_from
+from deploy.local.state import Ports
+from services.kernel.errors import TransientError
+
+_OURS = ("consent", "ingest", "indicators", "notify", "mail", "smtp")
+_BROKERS = ("broker", "controller")
+Say = Callable[[str], None]
+
+
+def wanted_ports(base: int | None, before: Ports | None) -> Ports:
+    """Eight in a row from `base`; without one, those of the last run, or the usual ones."""
+    if base is None:
+        return before or Ports()
+    return Ports(**{name: base + n for n, name in enumerate((*_OURS, *_BROKERS))})
+
+
+def moved_where_taken(wanted: Ports, say: Say) -> Ports:
+    """The same ports, except that one that is taken is replaced by the next free one; `say` is told.
+
+    The broker looks after its own.
+    """
+    chosen = {name: getattr(wanted, name) for name in _BROKERS}
+    for name in _OURS:
+        port = getattr(wanted, name)
+        chosen[name] = free_port_from(port, exclude=list(chosen.values()))
+        if chosen[name] != port:
+            say(f"Port {port} is taken: {name} listens on {chosen[name]}")
+    return Ports(**chosen)
+
+
+def cluster_of(bootstrap: str) -> str:
+    """The id of the Kafka cluster that answers there.
+
+    Raises:
+        TransientError: none answers.
+    """
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=10_000)
+        try:
+            return str(admin.describe_cluster()["cluster_id"])
+        finally:
+            admin.close()
+    except (KafkaError, OSError) as error:
+        raise TransientError(
+            f"No Kafka broker answers at {bootstrap} ({type(error).__name__}).\n"
+            "Start it, or let `signpost up` start one: leave out --bootstrap and unset SIGNPOST_KAFKA__BOOTSTRAP."
+        ) from error
+
+
+class WatchedBroker:
+    """The broker, as the supervisor sees it."""
+
+    name = "kafka"
+    ended = "has ended"
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._broker.pid is not None
+
+    def start(self) -> None:
+        """Start it again, with the data that it has."""
+        self._broker.start()
