@@ -35,6 +35,7 @@ class IngestMetrics(_Metrics):
         self.accepted = self._counter("events_accepted", "Events acknowledged by the broker", "source")
         self.discarded = self._counter("events_discarded", "Events let go at the door, by reason", "reason")
         self.refused = self._counter("events_refused", "Events refused at the door, by reason", "reason")
+        self.stripped = self._counter("fields_stripped", "Special-category fields stripped at the door", "category")
         self.request = self._seconds("door_request", "Time from request to answer", "format", "outcome")
         self.consent_age = self._gauge("door_consent_age_seconds", "Age of the door's view of consent")
         self.consent_students = self._gauge("door_consent_students", "Students in the door's view of consent")

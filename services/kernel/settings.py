@@ -109,6 +109,7 @@ class IngestSettings(ServiceSettings):
     sources_file: Path = Field(Path(".signpost/sources.json"), description="source systems, keys as hashes")
     max_body_bytes: int = Field(4_000_000, gt=0)
     max_batch: int = Field(1000, gt=0, description="events in one request")
+    max_in_flight_bytes: int = Field(64_000_000, gt=0, description="of all requests at once; beyond it 503")
     consent_staleness_s: float = Field(5.0, gt=0, description="beyond it the door closes with 503")
 
 

@@ -1,0 +1,95 @@
+"""The clock in the log: who may say what time it is, and that it never runs backwards."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal, Protocol
+
+from services.ingest.turnstile import Turnstile
+from services.kernel.clock import HOUR_MS, Clock, StreamClock, SystemClock, service_clock
+from services.kernel.errors import SignpostError, TransientError
+from services.kernel.logs import log
+from services.kernel.metrics import IngestMetrics
+
+_LOOK_S = 30.0
+_AGAIN_S = 2.0
+_log = log(__name__)
+
+
+class WritesTicks(Protocol):
+    """Where ticks go."""
+
+    async def tick(self, at_ms: int) -> None:
+        """Write a tick into every partition, or raise `TransientError`."""
+
+
+class TickRefused(SignpostError):  # noqa: N818 - it is the tick that is refused
+    """Time may not be set so; the message says why."""
+
+
+class Ticks:
+    """The ticks of one door, and the clock that it judges grants by."""
+
+    def __init__(
+        self, mode: Literal["live", "replay"], log_: WritesTicks, turnstile: Turnstile, metrics: IngestMetrics
+    ) -> None:
+        self.mode = mode
+        self.last_ms: int | None = None
+        self._stream = StreamClock()
+        self.clock: Clock = service_clock(mode, self._stream)
+        self._log, self._turnstile, self._metrics = log_, turnstile, metrics
+        self._recovered = False
+
+    def problem(self) -> str | None:
+        """For a health check."""
+        return None if self._recovered else "the last tick is not yet known"
+
+    def recovered(self, last_ms: int | None) -> None:
+        """The log's last tick is known; None where it has none."""
+        self._recovered = True
+        if last_ms is not None:
+            self._stand_at(last_ms)
+
+    async def set_by_replayer(self, at_ms: int) -> None:
+        """Write the tick that a replayer asks for; the same one twice is harmless.
+
+        Raises:
+            TickRefused: the door itself keeps the clock, or time would run backwards.
+            TransientError: it could not be written everywhere.
+        """
+        if self.mode == "live":
+            raise TickRefused("In live mode the door itself writes the ticks; set SIGNPOST_CLOCK=replay to replay.")
+        await self._write(at_ms)
+
+    async def run_live(self) -> None:
+        """Write a tick at once and at each full hour, until cancelled."""
+        machine = SystemClock()
+        due_ms = machine.now_ms()
+        while True:
+            if machine.now_ms() >= due_ms:
+                try:
+                    await self._write(due_ms)
+                except TickRefused:
+                    _log.warning("tick_skipped", reason="the machine's clock is behind the log's last tick")
+                except TransientError:
+                    await asyncio.sleep(_AGAIN_S)
+                    continue
+                due_ms = (machine.now_ms() // HOUR_MS + 1) * HOUR_MS
+            await asyncio.sleep(min(_LOOK_S, max(0, due_ms - machine.now_ms()) / 1000))
+
+    async def _write(self, at_ms: int) -> None:
+        if problem := self.problem():
+            raise TransientError(problem)
+        async with self._turnstile.alone():
+            if self.last_ms is not None and at_ms < self.last_ms:
+                raise TickRefused(
+                    f"The clock stands at {self.last_ms} and never runs backwards. "
+                    "Go on from there, or start anew with an empty log."
+                )
+            await self._log.tick(at_ms)
+            self._stand_at(at_ms)
+
+    def _stand_at(self, at_ms: int) -> None:
+        self.last_ms = at_ms
+        self._stream.advance(at_ms)
+        self._metrics.tick.set(at_ms / 1000)

@@ -1,0 +1,63 @@
+"""How much the door holds at once, and that a tick of the clock never overtakes an event accepted before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.kernel.errors import TransientError
+
+
+class Turnstile:
+    """Bounds the bytes of requests inside, and lets one visitor in alone."""
+
+    def __init__(self, capacity_bytes: int) -> None:
+        self._capacity = capacity_bytes
+        self._inside_bytes = 0
+        self._writing = 0
+        self._closed = False
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def room_for(self, size: int) -> AsyncIterator[None]:
+        """Hold room for a request of `size` bytes.
+
+        Raises:
+            TransientError: there is none.
+        """
+        if self._inside_bytes + size > self._capacity:
+            raise TransientError("Too many events are on their way; send this again a little later.")
+        self._inside_bytes += size
+        try:
+            yield
+        finally:
+            self._inside_bytes -= size
+
+    @asynccontextmanager
+    async def with_others(self) -> AsyncIterator[None]:
+        """Judge and write events, beside others who do."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._closed)
+            self._writing += 1
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._writing -= 1
+                self._changed.notify_all()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Wait until all who write are done, and keep others waiting meanwhile."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._closed)
+            self._closed = True
+        try:
+            async with self._changed:
+                await self._changed.wait_for(lambda: not self._writing)
+            yield
+        finally:
+            async with self._changed:
+                self._closed = False
+                self._changed.notify_all()
