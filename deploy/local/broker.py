@@ -94,18 +94,18 @@ class Broker:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = self._lock or FolderLock(self.folder)
-        end_left_behind(self._pid_file, str(self._config_file), self.say)
-        program = [str(java.find_java()), f"-Xmx{self.heap}", "-XX:+UseSerialGC"]
-        program += [f"-Dsignpost.broker.log={self.log}", f"-Dlog4j2.configurationFile={LOG4J}"]
-        program += ["-cp", jars.classpath(self.jars_folder, self.say)]
-        self._launch(program, time.monotonic() + timeout_s)
+        try:
+            end_left_behind(self._pid_file, str(self._config_file), self.say)
+            self._launch(self._program(), time.monotonic() + timeout_s)
+        except BaseException:
+            self._end(kill=True)
+            self._release()
+            raise
 
     def stop(self) -> None:
         """Stop it in good order and wait until it has ended; nothing happens where it does not run."""
         self._end(kill=False)
-        if self._lock:
-            self._lock.release()
-            self._lock = None
+        self._release()
 
     def kill(self) -> None:
         """Kill it (-9), as a machine's failure would; `start` starts it again on the same ports."""
@@ -115,6 +115,11 @@ class Broker:
         """Stop or kill it, and start it again."""
         self._end(kill=kill)
         self.start()
+
+    def _program(self) -> list[str]:
+        logging = [f"-Dsignpost.broker.log={self.log}", f"-Dlog4j2.configurationFile={LOG4J}"]
+        classpath = ["-cp", jars.classpath(self.jars_folder, self.say)]
+        return [str(java.find_java()), f"-Xmx{self.heap}", "-XX:+UseSerialGC", *logging, *classpath]
 
     def _launch(self, program: list[str], deadline: float) -> None:
         for _ in range(_PORTS_TRIED):
@@ -127,7 +132,6 @@ class Broker:
                 return
             if not self._port_was_taken():
                 break
-        self._end(kill=True)
         raise ConfigurationError(
             f"The broker did not start; the last lines of {self.log}:\n{self._said()}\n"
             f"Mend what they name, or remove {self.folder} to begin with an empty broker."
@@ -197,6 +201,11 @@ class Broker:
             end(self._process, kill=kill)
             self._process = None
             self._pid_file.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        if self._lock:
+            self._lock.release()
+            self._lock = None
 
     @property
     def _data(self) -> Path:

@@ -60,13 +60,15 @@ def fetch_jar(jar: Jar, download: Path) -> Path:
     return file
 
 
-def broker_jars(folder: Path, say: Callable[[str], None] = print, fetch: Fetch = fetch_jar) -> list[Path]:
+def broker_jars(
+    folder: Path, say: Callable[[str], None] = print, fetch: Fetch = fetch_jar, lock: Path = LOCK
+) -> list[Path]:
     """All jars of the broker, in `folder`; what is missing or not intact there is fetched first.
 
     Raises:
         ConfigurationError: a jar cannot be had or is not the one in the lock; the message says what to do.
     """
-    jars = read_lock()
+    jars = read_lock(lock)
     missing = [jar for jar in jars if not jar.is_intact(folder / jar.file_name)]
     if missing:
         say(f"Fetching Apache Kafka: {len(missing)} jars, into {folder}")
