@@ -12,6 +12,7 @@ from services.consent import api
 from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.handlers import Consents
 from services.consent.notices import load_notices
+from services.consent.portal import TEMPLATES, Portal
 from services.consent.registration import Reader
 from services.kernel import database
 from services.kernel.clock import SystemClock
@@ -21,6 +22,8 @@ from services.kernel.metrics import ConsentMetrics
 from services.kernel.outbox import OutboxRelay
 from services.kernel.register import load_register
 from services.kernel.settings import Settings, required
+from services.kernel.web import site
+from services.kernel.web.pages import templates
 
 SERVICE = "consent"
 
@@ -37,8 +40,8 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     pseudonyms = Pseudonyms(required(settings.institution.pseudonym_secret, "SIGNPOST_INSTITUTION__PSEUDONYM_SECRET"))
     engine = database.engine(settings.consent.database_url)
     relay = OutboxRelay(SERVICE, outbox, engine, settings.kafka, metrics.outbox)
-    zone = settings.institution.zone
-    consents = Consents(engine, SystemClock(), zone, metrics, committed=relay.wake)
+    clock, zone = SystemClock(), settings.institution.zone
+    consents = Consents(engine, clock, zone, metrics, committed=relay.wake)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -53,4 +56,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     app.include_router(operations(metrics.registry, checks))
     reader = Reader(register, notices.known, pseudonyms, zone)
     app.include_router(api.registration(consents, reader, settings.consent.registrar_token))
+    pages = templates(settings, TEMPLATES)
+    site.install(app, settings, pages)
+    Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)
     return app

@@ -25,6 +25,7 @@ from services.kernel.topics import CONSENT_STATE
 CHUNK = 250  # students whose decisions share a transaction
 _ATTEMPTS = 8
 _LONGEST_WAIT_S = 0.2
+_BUSY = "The database is away or too busy; try again in a minute."
 _Result = TypeVar("_Result")
 
 
@@ -90,9 +91,16 @@ class Consents:
         return self._record([student], decisions)[0].recorded
 
     def history(self, student: str) -> list[ConsentEvent]:
-        """All decisions of a student, oldest first."""
-        with reading(self._engine) as transaction:
-            return ledger.histories(transaction, [student])[student]
+        """All decisions of a student, oldest first.
+
+        Raises:
+            TransientError: the database is away.
+        """
+        try:
+            with reading(self._engine) as transaction:
+                return ledger.histories(transaction, [student])[student]
+        except OperationalError as error:
+            raise TransientError(_BUSY) from error
 
     def _record(
         self, students: Sequence[str], decisions: Callable[[str, Sequence[ConsentEvent]], Sequence[Decision]]
@@ -129,7 +137,7 @@ class Consents:
                     return attempt(transaction)
             except (IntegrityError, OperationalError) as error:
                 if number == _ATTEMPTS:
-                    raise TransientError("The database is away or too busy; try again in a minute.") from error
+                    raise TransientError(_BUSY) from error
                 time.sleep(random.uniform(0, _LONGEST_WAIT_S))  # noqa: S311 - it spreads the writers, no secret
         raise AssertionError
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from services.kernel.errors import ConfigurationError
 from services.kernel.register import Register
@@ -39,7 +40,7 @@ class PurposeNotice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Notice(Struct, frozen=True, kw_only=True):
     """The whole text of one version in one language."""
 
-    version: str
+    version: Annotated[str, Meta(pattern=r"^\d+(-\d+)*$")]
     language: str
     title: str
     intro: str
@@ -60,7 +61,8 @@ class Notices:
 
     def in_force(self, language: str) -> Notice:
         """The newest version in that language."""
-        return self._notices[max(shown for shown in self._notices if shown[1] == language)]
+        versions = [version for version, of in self._notices if of == language]
+        return self._notices[max(versions, key=_in_order), language]
 
 
 def load_notices(register: Register, folder: Path = FOLDER) -> Notices:
@@ -78,6 +80,11 @@ def load_notices(register: Register, folder: Path = FOLDER) -> Notices:
                 "register declares: nobody may be asked without being told. Add the text as a new version."
             )
     return notices
+
+
+def _in_order(version: str) -> list[int]:
+    """2026-10 comes after 2026-9."""
+    return [int(number) for number in version.split("-")]
 
 
 def _read(file: Path) -> Notice:
