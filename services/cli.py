@@ -194,9 +194,9 @@ def provision() -> None:
 @_PACE
 @_STATE
 def simulate_term(state: Path, days_per_second: float | None, **university: int | None) -> None:
-    """Replay a simulated term through the front door of the stack that runs here.
+    """Replay a simulated term through the running stack.
 
-    Needs a stack that `signpost up` runs. The same university, seed and length give the same events, so that a second
+    Needs a stack that `signpost up` runs; the events go in by its front door. The same university, seed and length give the same events, so that a second
     replay changes nothing; other ones are a term of their own, which begins where the stack's clock stands.
     """
     from dataclasses import replace
@@ -213,7 +213,7 @@ def simulate_term(state: Path, days_per_second: float | None, **university: int 
 
 @main.group()
 def replay() -> None:
-    """Replay real activity through the front door of the stack that runs here."""
+    """Replay real activity through the running stack."""
 
 
 @replay.command(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from msgspec.structs import astuple, replace
 
 from deploy.local.broker import Broker
 from deploy.local.ports import free_port_from
@@ -29,13 +30,14 @@ def moved_where_taken(wanted: Ports, say: Say) -> Ports:
 
     The broker looks after its own.
     """
-    chosen = {name: getattr(wanted, name) for name in _BROKERS}
+    chosen = wanted
     for name in _OURS:
         port = getattr(wanted, name)
-        chosen[name] = free_port_from(port, exclude=list(chosen.values()))
-        if chosen[name] != port:
-            say(f"Port {port} is taken: {name} listens on {chosen[name]}")
-    return Ports(**chosen)
+        free = free_port_from(port, exclude=set(astuple(chosen)) - {port})
+        if free != port:
+            say(f"Port {port} is taken: {name} listens on {free}")
+        chosen = replace(chosen, **{name: free})
+    return chosen
 
 
 def cluster_of(bootstrap: str) -> str:

@@ -7,6 +7,7 @@ next one finds what is still running, and never mistakes a stranger for it.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -138,8 +139,17 @@ class Child:
             return ""
         with self.log.open("rb") as opened:
             opened.seek(max(self._log_start, self.log.stat().st_size - 20_000))
-            text = opened.read().decode(errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+            logged = opened.read().decode(errors="replace").splitlines()
+        return "\n".join("\n".join(map(_readable, logged[-lines:])).splitlines()[-lines:])
+
+
+def _readable(line: str) -> str:
+    """A line of a log as a person would have it: a structured one is its event and, in full, its exception."""
+    try:
+        entry = json.loads(line)
+        return "\n".join(str(entry[name]) for name in ("event", "exception") if name in entry)
+    except (ValueError, TypeError):
+        return line
 
 
 def end_left_behind(pids: Path, say: Say) -> None:
