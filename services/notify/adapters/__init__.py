@@ -1,0 +1,1 @@
+"""What notify speaks to: its database and the mail server."""

@@ -1,0 +1,1 @@
+"""What tutors see: routes, wording, charts and templates."""

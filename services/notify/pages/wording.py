@@ -1,0 +1,111 @@
+"""The sentences that tutors read: what was observed, with its figure and its window; never a prediction (R7)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.kernel.events import IndicatorsComputed, ModuleIndicators
+from services.kernel.register import Register
+from services.notify.domain import OUTCOMES, Case, Reason, need
+from services.notify.handlers.casework import CaseView
+
+STATES = {
+    "opened": ("New", "attention"),
+    "notified": ("New", "attention"),
+    "acknowledged": ("Acknowledged", "accent"),
+    "closed": ("Closed", "plain"),
+}
+_HISTORY = {
+    "opened": "Case opened for {module}",
+    "joined": "{module} joined the case",
+    "notified": "{who} was told by e-mail",
+    "recovered": "Active again on {module}",
+    "acknowledged": "{who} took the case on",
+    "closed": "{who} closed the case. {outcome}",
+}
+_SILENCE = "days-since-last-activity"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Puts cases into words; titles of modules and indicators come from the directory and the register."""
+
+    register: Register
+    titles: dict[str, str]
+
+    def reason(self, reason: Reason, figures: IndicatorsComputed | None) -> str:
+        """One reason as a sentence, with today's figure where there is one, else with the trigger's."""
+        title = self.titles[reason.module]
+        if reason.recovered_day is not None:
+            return f"Active again on {title} since {day(reason.recovered_day)}."
+        if reason.rule == _SILENCE:
+            return _silence(reason, title, of_module(figures, reason.module))
+        entry = self.register.indicator[self.register.rule[reason.rule].indicator]
+        value = f"{reason.value:g} {entry.unit}"
+        return f"{entry.title} on {title}: {value} on {day(reason.day)}; a case opens at {reason.threshold:g}."
+
+    def reasons(self, view: CaseView) -> list[str]:
+        """A case's reasons as sentences, the most pressing first."""
+        return [self.reason(reason, view.figures) for reason in pressing(view.reasons)]
+
+    def whom_first(self, views: Sequence[CaseView]) -> str:
+        """Whom the tutor should talk to first, and why, in one sentence; `views` are ranked."""
+        if not views:
+            return "Nobody needs you right now."
+        first = views[0]
+        why = self.reasons(first)[0]
+        if first.case.state == "acknowledged":
+            return f"You have taken on every open case; {first.student.name} comes first. {why}"
+        if not need(first.reasons)[0]:
+            return f"Nobody is pressing. {first.student.name}: {_inner(why)}"
+        return f"Talk to {first.student.name} first: {_inner(why)}"
+
+    def headline(self, view: CaseView) -> str:
+        """What a case's page says first."""
+        return f"{view.student.name}: {_inner(self.reasons(view)[0])}"
+
+    def history(self, what: str, who: str, detail: str) -> str:
+        """A line of a case's history."""
+        module = self.titles.get(detail, detail)
+        return _HISTORY[what].format(who=who, module=module, outcome=outcome(detail))
+
+
+def pressing(reasons: Sequence[Reason]) -> list[Reason]:
+    """Reasons, those that still hold and lie furthest past their threshold first."""
+    return sorted(reasons, key=lambda r: (*(-n for n in need([r])), r.raised_ms, r.trigger_id))
+
+
+def of_module(figures: IndicatorsComputed | None, module: str) -> ModuleIndicators | None:
+    """A module's figures, if there are any."""
+    return next((m for m in figures.modules if m.module == module), None) if figures else None
+
+
+def outcome(code: str | None) -> str:
+    """An outcome in words."""
+    return OUTCOMES.get(code or "", "")
+
+
+def state(case: Case) -> tuple[str, str]:
+    """A case's state in a word, and the kind of tag that shows it."""
+    return STATES[case.state]
+
+
+def day(iso: str) -> str:
+    """An ISO date as "24 January 2014"."""
+    date = dt.date.fromisoformat(iso)
+    return f"{date.day} {date:%B %Y}"
+
+
+def _silence(reason: Reason, title: str, figures: ModuleIndicators | None) -> str:
+    current = next((i.value for i in figures.indicators if i.name == reason.rule), None) if figures else None
+    days = f"{current if current is not None else reason.value:g} days"
+    if figures is not None and figures.last_active_day is None:
+        return f"No activity on {title} since it could first be seen, {days} ago on {day(figures.since_day)}."
+    last = figures.last_active_day if figures is not None and figures.last_active_day else reason.episode_day
+    return f"No activity on {title} for {days}, since {day(last)}."
+
+
+def _inner(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

@@ -1,0 +1,192 @@
+"""A notify service with invented people, for tests: its directory, consents, triggers, and a tutor's browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from services.kernel.clock import DAY_MS, StreamClock, SystemClock, iso_day
+from services.kernel.events import Indicator, IndicatorsComputed, ModuleIndicators, SupportTriggered
+from services.kernel.ids import Pseudonyms, deterministic_id
+from services.kernel.register import load_register
+from services.kernel.settings import (
+    InstitutionSettings,
+    KafkaSettings,
+    NotifySettings,
+    SessionSettings,
+    Settings,
+)
+from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS, Topic
+from services.kernel.web import site
+from services.kernel.web.pages import templates
+from services.notify.app import PAGES
+from services.notify.handlers import directory, intake
+from services.notify.handlers.gate import Gate
+from services.notify.handlers.intake import Event, Record, Result
+from services.notify.handlers.unit import Unit
+from services.notify.pages import routes
+from tests.support.students import START_DAY, START_MS
+
+SECRET = "a secret of the tests"
+TOKEN = "a token of the tests"
+RULE = "days-since-last-activity"
+NOW_MS = START_MS + 30 * DAY_MS
+_TOPICS = {"ConsentStateChanged": CONSENT_STATE, "IndicatorsComputed": ENGAGEMENT_INDICATORS}
+
+DIRECTORY: dict[str, list[dict[str, Any]]] = {
+    "people": [
+        {"id": "t1", "name": "Grace Okafor", "email": "grace@staff.example", "role": "tutor"},
+        {"id": "t2", "name": "Ivo Brandt", "email": "ivo@staff.example", "role": "tutor"},
+        {"id": "s1", "name": "Amina Yusuf", "email": "amina@students.example", "role": "student"},
+        {"id": "s2", "name": "Ben Carter", "email": "ben@students.example", "role": "student"},
+        {"id": "s3", "name": "Chloé Martin", "email": "chloe@students.example", "role": "student"},
+    ],
+    "modules": [
+        {"code": "HIST101", "title": "A History of Maps"},
+        {"code": "BIOL120", "title": "Cells and Tissues"},
+    ],
+    "enrolments": [
+        {"person": student, "module": "HIST101", "start_day": START_DAY, "end_day": "2026-03-22"}
+        for student in ("s1", "s2", "s3")
+    ],
+    "tutoring": [
+        {"tutor": "t1", "student": "s1"},
+        {"tutor": "t1", "student": "s2"},
+        {"tutor": "t2", "student": "s3"},
+    ],
+}
+
+pseudonyms = Pseudonyms(SECRET)
+student_of = pseudonyms.of
+
+
+def notify_settings(folder: Path, database_url: str, kafka: KafkaSettings | None = None, **notify: Any) -> Settings:
+    """Settings of a notify service whose demo sign-in knows the directory's people."""
+    people = folder / "people.json"
+    people.write_text(json.dumps([{k: p[k] for k in ("id", "name", "role")} for p in DIRECTORY["people"]]))
+    return Settings(
+        clock="replay",
+        kafka=kafka or KafkaSettings(partitions=4),
+        institution=InstitutionSettings(pseudonym_secret=SecretStr(SECRET)),
+        session=SessionSettings(secret=SecretStr(SECRET), demo_people=people, secure_cookies=False),
+        notify=NotifySettings(database_url=database_url, directory_token=SecretStr(TOKEN), **notify),
+    )
+
+
+def new_gate(now_ms: int = NOW_MS, partitions: int = 4) -> Gate:
+    """A gate whose clock stands still."""
+    return Gate(load_register(), StreamClock(now_ms), partitions)
+
+
+def fill_directory(engine: Engine, gate: Gate, rows: dict[str, list[dict[str, Any]]] = DIRECTORY) -> dict[str, int]:
+    """Import the invented people, or others."""
+    with engine.begin() as tx:
+        return directory.take(Unit.of(tx), gate, pseudonyms, directory.read(json.dumps(rows).encode()))
+
+
+def mark_consent_current(engine: Engine, partitions: int = 4) -> None:
+    """Let the view of consent count as current, as a consumer at the end of the log does."""
+    with engine.begin() as tx:
+        Unit.of(tx).snapshots.mark_current(CONSENT_STATE.name, range(partitions), SystemClock().now_ms())
+
+
+def take(engine: Engine, gate: Gate, *events: Event) -> Result:
+    """Let records of these events take effect, in one batch."""
+    batches: dict[tuple[str, int], list[Record]] = {}
+    for offset, event in enumerate(events):
+        topic = topic_of(event)
+        batches.setdefault((topic.name, 0), []).append(Record(topic, 0, offset, event.student, event))
+    with engine.begin() as tx:
+        return intake.take(Unit.of(tx), gate, batches)
+
+
+def topic_of(event: Event) -> Topic:
+    """The topic that carries such an event."""
+    return _TOPICS.get(type(event).__name__, SUPPORT_TRIGGERS)
+
+
+def trigger(student: str, state: str = "opened", module: str = "HIST101", **changes: Any) -> SupportTriggered:
+    """A trigger of the 14-day rule."""
+    said = {
+        "id": deterministic_id(student, module, RULE, "2026-01-27"),
+        "student": student,
+        "module": module,
+        "rule": RULE,
+        "state": state,
+        "value": 14.0,
+        "threshold": 14.0,
+        "episode_day": "2026-01-27",
+        "day": "2026-02-10",
+        "raised_ms": NOW_MS - DAY_MS,
+        "consent_version": 1,
+        "notice": "2026-1",
+        "register_version": "2026-1",
+    }
+    return msgspec.convert(said | changes, SupportTriggered)
+
+
+def computed(
+    student: str,
+    days: float = 15,
+    weeks: Sequence[int] = (4, 5, 5, 3, 4, 1, 0, 0),
+    module: str = "HIST101",
+    **changes: Any,
+) -> IndicatorsComputed:
+    """A student's indicators on one module."""
+    as_of_ms = changes.get("as_of_ms", NOW_MS)
+    today = as_of_ms // DAY_MS
+    figures = ModuleIndicators(
+        module=module,
+        since_day=START_DAY,
+        last_active_day=iso_day(int(today - days)),
+        weekly_active_days=tuple(weeks),
+        indicators=(
+            Indicator(name=RULE, value=days, level="alert" if days >= 14 else "none", threshold=14),
+            Indicator(name="active-days-14", value=sum(weeks[-2:]), window_days=14),
+            Indicator(name="active-days-28", value=sum(weeks[-4:]), window_days=28),
+            Indicator(name="volume-28", value=31, window_days=28),
+        ),
+    )
+    said = {
+        "student": student,
+        "as_of_ms": as_of_ms,
+        "day": iso_day(today),
+        "consent_version": 1,
+        "register_version": "2026-1",
+        "sources": ("vle",),
+        "modules": (figures,),
+    }
+    return IndicatorsComputed(**(said | changes))
+
+
+def pages_app(engine: Engine, gate: Gate, settings: Settings) -> FastAPI:
+    """The pages alone, without anything in the background."""
+    app = FastAPI()
+    pages = templates(settings, PAGES, clock=gate.clock)
+    site.install(app, settings, pages)
+    routes.install(app, engine, gate, pages)
+    return app
+
+
+def csrf_of(page: str) -> str:
+    """The token of a page's forms."""
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found
+    return found.group(1)
+
+
+def browser_of(app: FastAPI, person: str) -> TestClient:
+    """A browser in which the person is signed in."""
+    client = TestClient(app, follow_redirects=False, headers={"accept": "text/html"})
+    token = csrf_of(client.get("/sign-in").text)
+    assert client.post("/sign-in", data={"csrf": token, "person": person}).status_code == 303
+    return client
