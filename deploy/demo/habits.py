@@ -15,9 +15,9 @@ from deploy.demo.university import chance
 
 Habit = Literal["steady", "fading", "bursty", "silent", "returning"]
 HABITS: tuple[Habit, ...] = get_args(Habit)
-_SHARES = (0.52, 0.18, 0.14, 0.05, 0.11)
+_SHARES = (0.58, 0.18, 0.11, 0.05, 0.08)
 
-_MEDIAN_ODDS, _SPREAD = 0.66, 1.3  # of a day's activity, before the habit; the spread is of the log-odds
+_MEDIAN_ODDS, _SPREAD = 0.68, 1.3  # of a day's activity, before the habit; the spread is of the log-odds
 _ONLY_LOGIN = (0.0, 0.1)  # the same of those who log in at most
 _BREAK_DAYS = (16, 23)  # long enough for a tutor to be told
 
@@ -69,7 +69,7 @@ def _steady(_draw: random.Random, days: int) -> list[float]:
 
 
 def _fading(draw: random.Random, days: int) -> list[float]:
-    turn, pace = draw.uniform(0.15, 0.5) * days, draw.uniform(4, 12)
+    turn, pace = draw.uniform(0.15, 0.5) * days, draw.uniform(6, 15)
     return [1.1 if day < turn else 1.1 * math.exp((turn - day) / pace) for day in range(days)]
 
 

@@ -14,7 +14,7 @@ from deploy.demo.habits import Student, students_of
 from deploy.demo.university import Demo, Enrolment, University, chance
 from services.kernel.ids import deterministic_id
 
-_WEEKDAY = (1.12, 1.2, 1.16, 1.08, 0.95, 0.68, 0.81)  # Monday first
+_WEEKDAY = (1.0, 1.17, 1.15, 1.15, 1.0, 0.73, 0.78)  # Monday first
 _TREND = (1.22, 0.85)  # at the start and at the end of the term
 _VACATION = 0.3
 _WEEKS_FOR_VACATION = 4
