@@ -42,17 +42,19 @@ class StudentState(Struct, array_like=True):
 
     Attributes:
         granted: from when on each source's grant runs, in milliseconds; a later start means a new grant.
-        seen: halves of the ids of events on days that are still open to late ones.
+        seen: halves of the ids of events, with their days, while those are open to late events.
+        open_day: the first day that was open when an event was last counted.
         published: whether the indicators topic has a record of the student.
     """
 
     granted: dict[str, int] = field(default_factory=dict)
     modules: dict[str, ModuleWindows] = field(default_factory=dict)
-    seen: dict[int, set[int]] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
+    open_day: int = 0
     published: bool = False
 
 
-encode_state = msgspec.msgpack.Encoder(order="deterministic").encode
+encode_state = msgspec.msgpack.Encoder().encode  # dictionaries keep the order of the log
 decode_state = msgspec.msgpack.Decoder(StudentState).decode
 
 
@@ -68,7 +70,7 @@ def count(state: StudentState, event: ActivityRecorded, day: int, first_open_day
     Raises:
         InvalidMessage: the event's id is not hexadecimal.
     """
-    if _seen_before(state.seen, event.id, day, first_open_day):
+    if _seen_before(state, event.id, day, first_open_day):
         return "duplicate"
     if not event.qualifying:
         return "not-qualifying"
@@ -93,18 +95,15 @@ def drop_source(state: StudentState, source: str) -> None:
         module.sources.pop(source, None)
 
 
-def _seen_before(seen: dict[int, set[int]], event_id: str, day: int, first_open_day: int) -> bool:
+def _seen_before(state: StudentState, event_id: str, day: int, first_open_day: int) -> bool:
+    if first_open_day > state.open_day:
+        state.open_day = first_open_day
+        state.seen = {half: seen_day for half, seen_day in state.seen.items() if seen_day >= first_open_day}
     try:
         half = int(event_id[:16], 16)
     except ValueError as error:
         raise InvalidMessage("not-the-contract", "an event's id must be hexadecimal") from error
-    ids = seen.get(day)
-    if ids is None:
-        for closed in [d for d in seen if d < first_open_day]:
-            del seen[closed]
-        seen[day] = {half}
-        return False
-    if half in ids:
+    if half in state.seen:
         return True
-    ids.add(half)
+    state.seen[half] = day
     return False

@@ -1,0 +1,167 @@
+"""Real indicators workers as processes of their own, and what a run without any fault would have left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+
+from deploy.local.ports import free_port
+from services.indicators.adapters.shard import POSITION_KEY
+from services.indicators.handlers import Partition
+from services.kernel.events import SupportTriggered
+from services.kernel.register import load_register
+from services.kernel.settings import KafkaSettings, Settings
+from services.kernel.topics import (
+    ACTIVITY_EVENTS,
+    CONSENT_STATE,
+    ENGAGEMENT_INDICATORS,
+    ENROLMENTS,
+    INDICATORS_STATE,
+    SUPPORT_TRIGGERS,
+    Topic,
+)
+from tests.support.kafka import read_topic
+
+
+class WorkerProcess:
+    """`signpost work indicators` on a port of its own; its log stands in `folder`."""
+
+    def __init__(self, kafka: KafkaSettings, folder: Path, name: str) -> None:
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "SIGNPOST_KAFKA__BOOTSTRAP": kafka.bootstrap,
+            "SIGNPOST_KAFKA__NAMESPACE": kafka.namespace,
+            "SIGNPOST_KAFKA__PARTITIONS": str(kafka.partitions),
+            "SIGNPOST_KAFKA__SESSION_TIMEOUT_S": str(kafka.session_timeout_s),
+        }
+        self.log = folder / f"{name}.log"
+        self.log.touch()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> WorkerProcess:
+        """Start it, or start it again."""
+        environment = self._environment | {"SIGNPOST_INDICATORS__PORT": str(free_port())}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services.cli", "work", "indicators"],
+                env=environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill it with -9."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, and give its exit code."""
+        if self.running:
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self, timeout_s: float = 30) -> int:
+        """Wait for its end."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
+
+    def said(self, words: str) -> int:
+        """How often the words stand in its log."""
+        return self.log.read_text(errors="replace").count(words)
+
+
+@contextmanager
+def workers(kafka: KafkaSettings, folder: Path, number: int) -> Iterator[list[WorkerProcess]]:
+    """Workers that are not started yet; whatever happens, none is left running."""
+    made = [WorkerProcess(kafka, folder, f"worker-{n}") for n in range(number)]
+    try:
+        yield made
+    finally:
+        for worker in made:
+            if worker.running:
+                worker.kill()
+
+
+def last_values(kafka: KafkaSettings, topic: Topic) -> dict[str, bytes]:
+    """The committed last value of each key, without those that were taken away."""
+    values: dict[str, bytes] = {}
+    for record in read_topic(kafka, topic):
+        if record.key in {None, POSITION_KEY}:
+            continue
+        key = record.key.decode()
+        if record.value is None:
+            values.pop(key, None)
+        else:
+            values[key] = record.value
+    return values
+
+
+def position_reached(kafka: KafkaSettings) -> bool:
+    """Whether every shard has committed the end of its events."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=kafka.bootstrap, group_id=kafka.group("indicators-shards"), enable_auto_commit=False
+    )
+    try:
+        partitions = [TopicPartition(kafka.topic(ACTIVITY_EVENTS), n) for n in range(kafka.partitions)]
+        ends = consumer.end_offsets(partitions)
+        return all((consumer.committed(partition) or 0) >= ends[partition] for partition in partitions)
+    finally:
+        consumer.close()
+
+
+def triggers(kafka: KafkaSettings) -> list[SupportTriggered]:
+    """Every trigger, in a fixed order."""
+    read = [msgspec.json.decode(r.value or b"", type=SupportTriggered) for r in read_topic(kafka, SUPPORT_TRIGGERS)]
+    return sorted(read, key=lambda t: (t.student, t.raised_ms, t.id, t.state))
+
+
+class Undisturbed:
+    """What one reader that nobody disturbs makes of the same log: the states, published indicators and triggers."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self.states: dict[str, bytes] = {}
+        self.indicators: dict[str, bytes] = {}
+        self.triggers: list[SupportTriggered] = []
+        for number in range(kafka.partitions):
+            self._read(kafka, number)
+        self.triggers.sort(key=lambda t: (t.student, t.raised_ms, t.id, t.state))
+
+    def _read(self, kafka: KafkaSettings, number: int) -> None:
+        partition = Partition(load_register(), Settings(kafka=kafka))
+        for topic, take in ((CONSENT_STATE, partition.consent), (ENROLMENTS, partition.enrolments)):
+            for record in read_topic(kafka, topic):
+                if record.partition == number:
+                    take(record)
+        partition.reconcile()
+        partition.apply([r for r in read_topic(kafka, ACTIVITY_EVENTS) if r.partition == number])
+        changes = partition.changes()
+        self.states |= {s: v for s, v in changes.states.items() if v is not None}
+        self.indicators |= {s: v for s, v in changes.indicators.items() if v is not None}
+        self.triggers += changes.triggers
+
+
+def assert_same_as_undisturbed(kafka: KafkaSettings) -> None:
+    """Compare the committed state, indicators and triggers with an undisturbed run's, byte for byte."""
+    expected = Undisturbed(kafka)
+    assert expected.states
+    assert expected.indicators
+    assert last_values(kafka, INDICATORS_STATE) == expected.states
+    assert last_values(kafka, ENGAGEMENT_INDICATORS) == expected.indicators
+    assert triggers(kafka) == expected.triggers
