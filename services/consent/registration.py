@@ -17,7 +17,7 @@ from services.kernel.errors import InvalidMessage
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register
 
-_FIELD = re.compile(r"`(?:\$\.)?(\w+)`$")
+_FIELD = re.compile(r"(?:field `|at `\$\.)(\w+)`")
 _MENDING = {
     "state": "write given, refused or withdrawn",
     "person": "write the institution's id of the student as a text, not empty",
