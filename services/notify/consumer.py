@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -106,8 +106,11 @@ class Consumer(Background):
                 heartbeat_interval_ms=int(self._kafka.session_timeout_s * 300),
                 metadata_max_age_ms=30_000,
             )
-            consumer.subscribe(list(self._names), listener=self._placing)
             self._consumer = consumer
+            # A group that forms before the topics are known assigns nothing, and is slow to notice that they are.
+            if not all(consumer.partitions_for_topic(name) for name in self._names):
+                raise UnknownTopicOrPartitionError(f"not all of {sorted(self._names)} are there yet")
+            consumer.subscribe(list(self._names), listener=self._placing)
         return self._consumer
 
     def _place(self, consumer: KafkaConsumer) -> None:

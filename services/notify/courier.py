@@ -34,6 +34,7 @@ class Courier(Background):
         self._engine, self._gate, self._mailer = engine, gate, mailer
         self._letterhead, self._metrics = letterhead, metrics
         self._work = threading.Event()
+        self._waits_for: str | None = None
 
     def wake(self) -> None:
         """Say that a message may be due."""
@@ -43,14 +44,20 @@ class Courier(Background):
         """Send one message, or wait a little where none may be sent."""
         try:
             claimed = self._claim()
+            self._waits_for = None
         except (NotNow, OperationalError) as error:
-            _log.info("courier_waits", reason=type(error).__name__)
+            self._say_once(type(error).__name__)
             claimed = None
         if claimed is None:
             self._work.wait(_QUIET_S)
             self._work.clear()
         else:
             self._deliver(*claimed)
+
+    def _say_once(self, reason: str) -> None:
+        if self._waits_for != reason:
+            _log.warning("courier_waits", reason=reason)
+        self._waits_for = reason
 
     def _claim(self) -> tuple[Delivery, EmailMessage] | None:
         with self._engine.begin() as tx:
@@ -79,7 +86,7 @@ class Courier(Background):
                 with self._engine.begin() as tx:
                     note(Unit.of(tx), self._gate, delivery)
             except OperationalError as error:
-                _log.warning("courier_waits", reason=type(error).__name__)
+                self._say_once(type(error).__name__)
                 self.pause(_QUIET_S)
             else:
                 return
