@@ -12,15 +12,15 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.ingest import openapi
-from services.ingest.access import allowed
 from services.ingest.adapters.sources import Source, Sources
-from services.ingest.answers import Rejected, answer_to, problem
-from services.ingest.body import bounded_body
 from services.ingest.domain import Refused, latest_allowed_ms
 from services.ingest.formats import native, xapi
 from services.ingest.formats.text import read_json
 from services.ingest.handlers import Door
+from services.ingest.http import openapi
+from services.ingest.http.access import allowed
+from services.ingest.http.answers import Rejected, answer_to, problem
+from services.ingest.http.body import bounded_body
 from services.kernel.clock import DAY_MS
 from services.kernel.logs import log
 from services.kernel.settings import IngestSettings

@@ -14,11 +14,11 @@ from services.ingest.adapters.consent_view import ConsentView
 from services.ingest.adapters.event_log import EventLog
 from services.ingest.adapters.sources import load_sources
 from services.ingest.adapters.tick_log import last_tick_ms
-from services.ingest.answers import Rejected, on_error
 from services.ingest.api import Api, routes
 from services.ingest.domain import Screen, Secrets
 from services.ingest.formats import native, xapi
 from services.ingest.handlers import Door
+from services.ingest.http.answers import Rejected, on_error
 from services.ingest.ticks import Ticks
 from services.ingest.turnstile import Turnstile
 from services.kernel.errors import TransientError

@@ -95,6 +95,7 @@ class ConsentView:
         try:
             ends = await asyncio.wait_for(consumer.end_offsets(partitions), _ANSWER_S)
         except TimeoutError:
+            _log.warning("consent_heartbeat_missed", after_s=_ANSWER_S)
             return
         if consumer.partitions_for_topic(self._topic) != set(range(self._kafka.partitions)):
             raise TransientError("the consent topic has another number of partitions than the settings say")

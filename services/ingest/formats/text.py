@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from services.ingest.domain import Refused
@@ -42,7 +41,7 @@ def read_json(data: bytes) -> Any:
     return found
 
 
-def field_names(value: Any, depth: int = 0) -> Iterator[str]:
+def field_names(value: Any, depth: int = 0) -> set[str]:
     """Every key of every object in the document.
 
     Raises:
@@ -50,15 +49,11 @@ def field_names(value: Any, depth: int = 0) -> Iterator[str]:
     """
     if depth > DEPTH:
         raise Refused("too-deep", f"The document nests too deeply; {DEPTH} levels are allowed.")
-    if isinstance(value, dict):
-        yield from value
-        for inner in value.values():
-            if isinstance(inner, dict | list):
-                yield from field_names(inner, depth + 1)
-    elif isinstance(value, list):
-        for inner in value:
-            if isinstance(inner, dict | list):
-                yield from field_names(inner, depth + 1)
+    names = set(value) if isinstance(value, dict) else set()
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            names |= field_names(inner, depth + 1)
+    return names
 
 
 def moment_ms(text: str, latest_ms: int | None) -> int:

@@ -22,11 +22,12 @@ from msgspec import Struct
 
 from services.ingest.domain import Claim, HeldOut, Refused, Screen
 from services.ingest.formats.text import field_names, moment_ms, read_json
-from services.ingest.formats.xapi_rules import a_statement
+from services.ingest.formats.xapi_rules import Wrong, a_statement
 
 VERSION = "1.0.3"
 _MODULE_EXTENSIONS = ("external-id", "short-id")
 _MODULE_LENGTH = 200
+_NAMING = frozenset(("objectType", "platform", "type"))
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -78,12 +79,17 @@ class Reader:
         return reading
 
     def _check(self, statement: Any, pointer: str, reading: Reading) -> None:
-        names = set(field_names(statement))
+        if not isinstance(statement, dict):
+            raise Refused("not-an-object", f"{pointer or '/'}: a statement is a JSON object.")
         try:
-            self._screen.refuse_excluded([*names, *_identifiers(statement)])
+            names = field_names(statement)
+            self._screen.refuse_excluded(names)
+            self._screen.refuse_excluded(_kinds(statement))
+            a_statement(statement)
+        except Wrong as wrong:
+            raise Refused("invalid-statement", f"{pointer}{wrong.pointer}: {wrong}") from None
         except Refused as refused:
             raise Refused(refused.reason, f"{pointer or '/'}: {refused.detail}") from None
-        a_statement(statement, pointer)
         reading.stripped.update(self._screen.special_categories(names))
 
     def _map(self, statement: Mapping[str, Any], at_ms: int, home_page: str | None, reading: Reading) -> None:
@@ -101,28 +107,15 @@ class Reader:
             reading.claims.append(Claim(reading.ids[-1], account["name"], module, activity, at_ms))
 
 
-def _identifiers(statement: Any) -> Iterator[str]:
-    """The verbs, types and platform of a statement that may not yet have been checked."""
-    if not isinstance(statement, dict):
-        return
-    for part in (statement, statement.get("object")):
-        yield from _texts(part, "verb", "id")
-        yield from _texts(part, "object", "objectType")
-        yield from _texts(part, "object", "definition", "type")
-        yield from _texts(part, "context", "platform")
-        for relation in ("parent", "grouping", "category", "other"):
-            yield from _texts(part, "context", "contextActivities", relation, "definition", "type")
-
-
-def _texts(value: Any, *path: str) -> Iterator[str]:
-    """Every text at a path; an array on the way stands for each of its elements."""
-    if isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner, *path)
-    elif path and isinstance(value, dict):
-        yield from _texts(value.get(path[0]), *path[1:])
-    elif not path and isinstance(value, str):
-        yield value
+def _kinds(value: dict[str, Any] | list[Any]) -> Iterator[str]:
+    """Verbs, types and the platform, wherever they stand in a statement that is not yet checked."""
+    for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(inner, dict | list):
+            if name == "verb" and isinstance(inner, dict) and isinstance(inner.get("id"), str):
+                yield inner["id"]
+            yield from _kinds(inner)
+        elif name in _NAMING and isinstance(inner, str):
+            yield inner
 
 
 def _moment(statement: Mapping[str, Any], pointer: str, now_ms: int, latest_ms: int | None) -> int:

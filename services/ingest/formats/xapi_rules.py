@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
-from services.ingest.domain import Refused
-
-Rule = Callable[[Any, str], None]
+Rule = Callable[[Any], None]
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z", re.IGNORECASE)
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+\Z")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*\Z")
@@ -24,17 +22,31 @@ _SHA1 = re.compile(r"[0-9a-f]{40}\Z", re.IGNORECASE)
 _IDENTIFIERS = ("mbox", "mbox_sha1sum", "openid", "account")
 
 
-def wrong(pointer: str, mend: str) -> NoReturn:
-    """Refuse the statement for what stands at the JSON pointer."""
-    raise Refused("invalid-statement", f"{pointer or '/'}: {mend}")
+class Wrong(Exception):  # noqa: N818 - something in a statement is wrong
+    """A rule does not hold; the place is put together on the way out, so that a good statement pays nothing for it."""
+
+    def __init__(self, mend: str) -> None:
+        super().__init__(mend)
+        self._outward: list[str] = []
+
+    def inside(self, name: str | int) -> Wrong:
+        """The same, one level further out."""
+        self._outward.append(str(name).replace("~", "~0").replace("/", "~1"))
+        return self
+
+    @property
+    def pointer(self) -> str:
+        """Where it is, as a JSON pointer."""
+        return "".join(f"/{name}" for name in reversed(self._outward))
 
 
 def matching(pattern: re.Pattern[str], mend: str) -> Rule:
     """Text of a form."""
+    match = pattern.match
 
-    def rule(value: Any, pointer: str) -> None:
-        if not isinstance(value, str) or not pattern.match(value):
-            wrong(pointer, mend)
+    def rule(value: Any) -> None:
+        if not isinstance(value, str) or not match(value):
+            raise Wrong(mend)
 
     return rule
 
@@ -42,9 +54,9 @@ def matching(pattern: re.Pattern[str], mend: str) -> Rule:
 def instance(kind: type | tuple[type, ...], mend: str) -> Rule:
     """A value of a JSON type; true and false are no numbers."""
 
-    def rule(value: Any, pointer: str) -> None:
+    def rule(value: Any) -> None:
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            wrong(pointer, mend)
+            raise Wrong(mend)
 
     return rule
 
@@ -52,11 +64,14 @@ def instance(kind: type | tuple[type, ...], mend: str) -> Rule:
 def mapping(key: Rule, value: Rule) -> Rule:
     """An object whose keys and values each follow a rule."""
 
-    def rule(found: Any, pointer: str) -> None:
-        an_object(found, pointer)
+    def rule(found: Any) -> None:
+        an_object(found)
         for name, inner in found.items():
-            key(name, f"{pointer}/{_escaped(name)}")
-            value(inner, f"{pointer}/{_escaped(name)}")
+            try:
+                key(name)
+                value(inner)
+            except Wrong as wrong:
+                raise wrong.inside(name) from None
 
     return rule
 
@@ -64,16 +79,20 @@ def mapping(key: Rule, value: Rule) -> Rule:
 def record(required: Mapping[str, Rule], optional: Mapping[str, Rule]) -> Rule:
     """An object with these properties and no others."""
     rules = {**required, **optional}
+    permitted = f"a property is not of the standard; use only {', '.join(sorted(rules))}"
 
-    def rule(value: Any, pointer: str) -> None:
-        an_object(value, pointer)
+    def rule(value: Any) -> None:
+        an_object(value)
         for name in required:
             if name not in value:
-                wrong(pointer, f"the property {name!r} is missing")
+                raise Wrong(f"the property {name!r} is missing")
         for name, inner in value.items():
             if name not in rules:
-                wrong(pointer, f"a property is not of the standard; use only {', '.join(sorted(rules))}")
-            rules[name](inner, f"{pointer}/{name}")
+                raise Wrong(permitted)
+            try:
+                rules[name](inner)
+            except Wrong as wrong:
+                raise wrong.inside(name) from None
 
     return rule
 
@@ -81,58 +100,55 @@ def record(required: Mapping[str, Rule], optional: Mapping[str, Rule]) -> Rule:
 def one_or_many(each: Rule) -> Rule:
     """A value, or an array of them."""
 
-    def rule(value: Any, pointer: str) -> None:
-        if isinstance(value, list):
-            for index, inner in enumerate(value):
-                each(inner, f"{pointer}/{index}")
-        else:
-            each(value, pointer)
+    def rule(value: Any) -> None:
+        (many if isinstance(value, list) else each)(value)
 
+    many = list_of(each)
     return rule
 
 
 def list_of(each: Rule) -> Rule:
     """An array."""
 
-    def rule(value: Any, pointer: str) -> None:
+    def rule(value: Any) -> None:
         if not isinstance(value, list):
-            wrong(pointer, "send an array")
-        one_or_many(each)(value, pointer)
+            raise Wrong("send an array")
+        for index, inner in enumerate(value):
+            try:
+                each(inner)
+            except Wrong as wrong:
+                raise wrong.inside(index) from None
 
     return rule
 
 
-def an_agent_or_group(value: Any, pointer: str) -> None:
+def an_agent_or_group(value: Any) -> None:
     """An Agent with exactly one identifier, or a Group with one at most."""
-    an_object(value, pointer)
+    an_object(value)
     is_group = value.get("objectType") == "Group"
-    (_group if is_group else _agent)(value, pointer)
+    (_group if is_group else _agent)(value)
     count = sum(name in value for name in _IDENTIFIERS)
     if count > 1 or (count == 0 and not is_group):
-        wrong(pointer, f"send exactly one of {', '.join(_IDENTIFIERS)}")
+        raise Wrong(f"send exactly one of {', '.join(_IDENTIFIERS)}")
     if is_group and count == 0 and "member" not in value:
-        wrong(pointer, "a Group without an identifier needs 'member'")
+        raise Wrong("a Group without an identifier needs 'member'")
 
 
-def an_object_of_a_statement(value: Any, pointer: str) -> None:
+def an_object_of_a_statement(value: Any) -> None:
     """What stands as a statement's object; an Activity where it does not say what it is."""
-    an_object(value, pointer)
+    an_object(value)
     kind = value.get("objectType", "Activity")
     rule = _OBJECTS.get(kind) if isinstance(kind, str) else None
     if rule is None:
-        wrong(f"{pointer}/objectType", f"send one of {', '.join(_OBJECTS)}")
-    rule(value, pointer)
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
+        raise Wrong(f"send one of {', '.join(_OBJECTS)}").inside("objectType")
+    rule(value)
 
 
 def _exactly(*texts: str) -> Rule:
     return matching(re.compile(rf"(?:{'|'.join(texts)})\Z"), f"send {' or '.join(texts)}")
 
 
-def _anything(_value: Any, _pointer: str) -> None:
+def _anything(_value: Any) -> None:
     """Extensions and interaction components hold whatever they like."""
 
 

@@ -9,7 +9,7 @@ from fastapi import Request, Security
 from fastapi.security import HTTPBasic, HTTPBearer
 
 from services.ingest.adapters.sources import Format, Scope, Source, Sources
-from services.ingest.answers import Rejected
+from services.ingest.http.answers import Rejected
 
 # For the OpenAPI document only; the header is read once, for both schemes.
 _BASIC = HTTPBasic(auto_error=False, description="The source system's name and key.")

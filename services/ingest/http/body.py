@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Request
 
-from services.ingest.answers import Rejected
+from services.ingest.http.answers import Rejected
 from services.ingest.turnstile import Turnstile
 
 PATIENCE_S = 30.0
