@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from kafka import KafkaAdminClient
@@ -47,16 +48,31 @@ def cluster_of(bootstrap: str) -> str:
         TransientError: none answers.
     """
     try:
+        _connect_to_one(bootstrap)
         admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=10_000)
         try:
             return str(admin.describe_cluster()["cluster_id"])
         finally:
             admin.close()
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, ValueError) as error:
         raise TransientError(
-            f"No Kafka broker answers at {bootstrap} ({type(error).__name__}).\n"
+            f"No Kafka broker answers at {bootstrap}: {error}.\n"
             "Start it, or let `signpost up` start one: leave out --bootstrap and unset SIGNPOST_KAFKA__BOOTSTRAP."
         ) from error
+
+
+def _connect_to_one(bootstrap: str) -> None:
+    """Find out at once where nobody listens: the client itself would try for half a minute."""
+    problem: OSError | None = None
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
+        except OSError as error:
+            problem = error
+        else:
+            return
+    raise problem or OSError("no address is given")
 
 
 class WatchedBroker:

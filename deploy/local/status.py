@@ -142,6 +142,7 @@ def _counts_table(counts: Mapping[str, Any]) -> Table:
 def _rows(counts: Mapping[str, Any]) -> Iterable[tuple[str, int | None]]:
     for name, figure in counts.items():
         words = name.replace("_", " ").capitalize()
+        words += " since the door started" if name.startswith("events_") else ""
         if isinstance(figure, dict):
             yield from ((f"{words}: {reason}", number) for reason, number in figure.items())
         else:

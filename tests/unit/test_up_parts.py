@@ -1,0 +1,110 @@
+"""What a local run decides before it starts anything: ports, secrets, and who is told which of them."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from deploy.local import environment
+from deploy.local.ground import cluster_of, moved_where_taken, wanted_ports
+from deploy.local.ports import free_port
+from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
+from services.kernel.errors import ConfigurationError, TransientError
+from services.kernel.settings import load_settings
+
+
+def _run(ports: Ports) -> RunFile:
+    urls = environment.addresses(ports)
+    return RunFile(bootstrap="127.0.0.1:9", cluster="c", clock="replay", services=urls, mail="", ports=ports)
+
+
+def _environments(folder: StateFolder) -> dict[str, dict[str, str]]:
+    programs = environment.services(folder, _run(Ports()), folder.secrets())
+    return {program.name: dict(program.environment) for program in programs}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StateFolder:
+    """A fresh state folder."""
+    made = StateFolder(tmp_path / "state")
+    made.make()
+    return made
+
+
+def test_ports_are_eight_in_a_row_from_a_base_else_those_of_the_last_run() -> None:
+    before = Ports(consent=7000)
+    assert wanted_ports(None, None) == Ports()
+    assert wanted_ports(None, before) == before
+    based = wanted_ports(9000, before)
+    assert (based.consent, based.notify, based.mail, based.controller) == (9000, 9003, 9004, 9007)
+
+
+def test_a_taken_port_is_moved_with_a_word_and_no_other_with_it() -> None:
+    base, said = free_port(), list[str]()
+    wanted = wanted_ports(base, None)
+    with socket.create_server(("127.0.0.1", wanted.ingest)):
+        moved = moved_where_taken(wanted, said.append)
+    assert moved.consent == wanted.consent
+    assert moved.indicators == wanted.indicators
+    assert moved.ingest not in (wanted.ingest, *range(base, base + 8))
+    assert said == [f"Port {wanted.ingest} is taken: ingest listens on {moved.ingest}"]
+
+
+def test_secrets_are_made_once_and_only_their_owner_can_read_them(folder: StateFolder) -> None:
+    made = folder.secrets()
+    assert folder.secrets() == made
+    assert len({getattr(made, name) for name in Secrets.__struct_fields__}) == 4
+    assert stat.S_IMODE((folder.path / "secrets.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_a_broken_file_of_the_state_is_named(folder: StateFolder) -> None:
+    (folder.path / "secrets.json").write_text("{")
+    with pytest.raises(ConfigurationError, match=r"secrets\.json cannot be read(.|\n)*make clean"):
+        folder.secrets()
+
+
+def test_each_service_is_given_only_the_secrets_that_it_needs(folder: StateFolder) -> None:
+    secrets = folder.secrets()
+    given = {
+        name: {secret for secret in Secrets.__struct_fields__ if getattr(secrets, secret) in variables.values()}
+        for name, variables in _environments(folder).items()
+    }
+    assert given == {
+        "consent": {"pseudonym_secret", "session_secret", "registrar_token"},
+        "ingest": {"pseudonym_secret"},
+        "indicators": set(),
+        "notify": {"pseudonym_secret", "session_secret", "directory_token"},
+    }
+
+
+@pytest.mark.requirement("R1")
+def test_the_worker_does_not_get_the_secret_of_the_pseudonyms_even_from_the_caller(
+    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNPOST_INSTITUTION__PSEUDONYM_SECRET", "the caller's own")
+    monkeypatch.setenv("SIGNPOST_INDICATORS__FLUSH_S", "0.5")
+    worker = _environments(folder)["indicators"]
+    assert "the caller's own" not in worker.values()
+    assert worker["SIGNPOST_INDICATORS__FLUSH_S"] == "0.5"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_services_understand_what_they_are_told(
+    name: str, folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in _environments(folder)[name].items():
+        monkeypatch.setenv(variable, value)
+    settings = load_settings()
+    assert settings.clock == "replay"
+    assert settings.kafka.bootstrap == "127.0.0.1:9"
+    assert str(folder.path) in settings.consent.database_url or name != "consent"
+
+
+@pytest.mark.parametrize("bootstrap", [f"127.0.0.1:{free_port()}", "a-name-without-a-port", ""])
+def test_no_broker_at_the_given_address_is_said_with_what_to_do(bootstrap: str) -> None:
+    with pytest.raises(TransientError, match="leave out --bootstrap"):
+        cluster_of(bootstrap)
