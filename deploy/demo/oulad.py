@@ -36,7 +36,7 @@ from services.kernel.ids import deterministic_id
 
 STUDENTS_A_TUTOR = 50
 _START_MONTH = {"B": 2, "J": 10}  # nominal: the dataset hides the days
-_ACTIVITY = {  # the dataset's types as the register's activities; others go through as they are, and are kept out
+ACTIVITIES = {  # the dataset's types as the register's activities; others go through as they are, and are kept out
     "dataplus": "resource",
     "dualpane": "page",
     "externalquiz": "quiz",
@@ -139,12 +139,12 @@ class Clicks:
     @property
     def first_day(self) -> int:
         """The offset of the first day with a click, or 0."""
-        return min(0, *self.by_day)
+        return min((0, *self.by_day))
 
     @property
     def last_day(self) -> int:
         """The offset of the last day with a click, or 0."""
-        return max(0, *self.by_day)
+        return max((0, *self.by_day))
 
 
 def presentations(folder: Path, names: Sequence[str] = ()) -> list[Presentation]:
@@ -184,7 +184,7 @@ def clicks(folder: Path, presentation: Presentation) -> Clicks:
     if not by_day:
         raise ConfigurationError(f"studentVle has no row of {presentation.name}")
     sites = read(folder, "vle", texts=("activity_type",), numbers=("id_site",), only=key)
-    return Clicks(by_day, {site: _ACTIVITY.get(kind, kind) for kind, site in sites})
+    return Clicks(by_day, {site: ACTIVITIES.get(kind, kind) for kind, site in sites})
 
 
 def term(placed: Placed, found: Clicks) -> Term:
