@@ -41,9 +41,10 @@ trace: $(DEV) ## show each requirement of the policy with its register entry, co
 	@$(PYTHON) -m tests.support.trace
 
 clean: ## forget the local run, so that the next `make up` begins anew (downloads are kept)
-	@for file in .signpost/*/broker.pid; do \
-		if [ -f "$$file" ] && kill -0 "$$(cat "$$file")" 2>/dev/null; then \
-			echo "Signpost is still running (process $$(cat "$$file")): stop it first with Ctrl-C where it runs" >&2; \
+	@for file in .signpost/pids/*.pid .signpost/*/broker.pid; do \
+		pid=$$(cut -d ' ' -f 1 "$$file" 2>/dev/null); \
+		if [ -n "$$pid" ] && kill -0 "$$pid" 2>/dev/null; then \
+			echo "Signpost is still running (process $$pid): stop it first, with Ctrl-C where it runs." >&2; \
 			exit 1; \
 		fi; \
 	done

@@ -6,11 +6,12 @@ It listens on 127.0.0.1 only. `signpost up` runs one; the tests run one for all 
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +19,15 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from deploy.local import jars, java
+from deploy.local.folder_lock import FolderLock
 from deploy.local.ports import free_port_from
-from deploy.local.process import FolderLock, end, end_left_behind
+from deploy.local.processes import Child, Program, end_left_behind
 from services.kernel.errors import ConfigurationError
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
 START_TIMEOUT_S = 90.0
 _PORTS_TRIED = 5
+_PATIENCE_S = 40.0
 
 # One node keeps one copy of everything; the internal topics have few partitions, so that it starts soon.
 _SETTINGS: Mapping[str, str] = {
@@ -56,6 +59,7 @@ class Broker:
         port: for clients. Where it or `controller_port` is taken at the start, the next free one is used, and `say`
             is told.
         settings: the broker's own settings, on top of those for one node.
+        jvm: options of the Java machine.
     """
 
     folder: Path
@@ -63,11 +67,10 @@ class Broker:
     port: int = 9092
     controller_port: int = 9093
     settings: Mapping[str, str] = field(default_factory=dict)
-    heap: str = "512m"
+    jvm: Sequence[str] = ("-Xmx512m",)
     say: Callable[[str], None] = print
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _child: Child | None = field(default=None, init=False)
     _lock: FolderLock | None = field(default=None, init=False)
-    _log_start: int = field(default=0, init=False)
 
     @property
     def bootstrap(self) -> str:
@@ -77,12 +80,12 @@ class Broker:
     @property
     def pid(self) -> int | None:
         """The process id while it runs."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        return self._child.pid if self._child else None
 
     @property
     def log(self) -> Path:
-        """The broker's log file."""
-        return self.folder / "broker.log"
+        """The broker's log file; what it says of errors is also in `broker.log` beside it."""
+        return self.folder / "server.log"
 
     def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Start it and wait until it answers.
@@ -95,7 +98,7 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = self._lock or FolderLock(self.folder)
         try:
-            end_left_behind(self._pid_file, str(self._config_file), self.say)
+            end_left_behind(self.folder, self.say)
             self._launch(self._program(), time.monotonic() + timeout_s)
         except BaseException:
             self._end(kill=True)
@@ -119,22 +122,27 @@ class Broker:
     def _program(self) -> list[str]:
         logging = [f"-Dsignpost.broker.log={self.log}", f"-Dlog4j2.configurationFile={LOG4J}"]
         classpath = ["-cp", jars.classpath(self.jars_folder, self.say)]
-        return [str(java.find_java()), f"-Xmx{self.heap}", "-XX:+UseSerialGC", *logging, *classpath]
+        return [str(java.find_java()), "-XX:+UseSerialGC", *self.jvm, *logging, *classpath]
 
     def _launch(self, program: list[str], deadline: float) -> None:
+        problem = ""
         for _ in range(_PORTS_TRIED):
             self._move_ports()
             self._write_config()
             self._format(program)
-            self._log_start = self.log.stat().st_size if self.log.is_file() else 0
-            self._process = self._spawn(program)
-            if self._wait(self._process, deadline):
+            command = [*program, "kafka.Kafka", str(self._config_file)]
+            self._child = child = Child(
+                Program("broker", command, os.environ, self.bootstrap), self.folder, self.folder
+            )
+            child.start()
+            if self._wait(child, deadline):
                 return
-            if not self._port_was_taken():
+            problem = child.said()
+            if child.running or "Address already in use" not in problem:
                 break
         raise ConfigurationError(
-            f"The broker did not start; the last lines of {self.log}:\n{self._said()}\n"
-            f"Mend what they name, or remove {self.folder} to begin with an empty broker."
+            f"The broker did not start; the end of what it said:\n{problem}\nMend what it names ({self.log} says"
+            f" more), or remove {self.folder} to begin with an empty broker."
         )
 
     def _move_ports(self) -> None:
@@ -169,38 +177,20 @@ class Broker:
                 f"The broker's folder {self.folder} could not be prepared:\n{done.stdout}{done.stderr}"
             )
 
-    def _spawn(self, program: list[str]) -> subprocess.Popen[bytes]:
-        with self._output.open("wb") as output:
-            # A session of its own: Ctrl-C in the terminal must reach the services first, and the broker last.
-            process = subprocess.Popen(
-                [*program, "kafka.Kafka", str(self._config_file)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._pid_file.write_text(str(process.pid))
-        return process
-
-    def _wait(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
-        while process.poll() is None and time.monotonic() < deadline:
+    def _wait(self, child: Child, deadline: float) -> bool:
+        while child.running and time.monotonic() < deadline:
             if answers(self.bootstrap):
                 return True
             time.sleep(0.1)
         return False
 
-    def _port_was_taken(self) -> bool:
-        return not self.pid and "Address already in use" in self._said()
-
-    def _said(self) -> str:
-        """The end of what the broker has written since this start."""
-        return _tail(self._output) + _tail(self.log, self._log_start)
-
     def _end(self, *, kill: bool) -> None:
-        if self._process:
-            end(self._process, kill=kill)
-            self._process = None
-            self._pid_file.unlink(missing_ok=True)
+        if self._child is None:
+            return
+        if not kill:
+            self._child.ask_to_stop()
+        self._child.end(time.monotonic() + (0 if kill else _PATIENCE_S))
+        self._child = None
 
     def _release(self) -> None:
         if self._lock:
@@ -214,14 +204,6 @@ class Broker:
     @property
     def _config_file(self) -> Path:
         return self.folder / "server.properties"
-
-    @property
-    def _pid_file(self) -> Path:
-        return self.folder / "broker.pid"
-
-    @property
-    def _output(self) -> Path:
-        return self.folder / "broker.out"
 
 
 def answers(bootstrap: str) -> bool:
@@ -238,12 +220,3 @@ def answers(bootstrap: str) -> bool:
         return False
     finally:
         admin.close()
-
-
-def _tail(file: Path, start: int = 0, size: int = 3000) -> str:
-    if not file.is_file():
-        return ""
-    with file.open("rb") as opened:
-        length = file.stat().st_size
-        opened.seek(max(length - size, start if start <= length else 0))
-        return opened.read().decode(errors="replace")

