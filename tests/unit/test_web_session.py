@@ -42,9 +42,7 @@ def settings(folder: Path, *, demo: bool = True) -> Settings:
     )
 
 
-def build(using: Settings) -> FastAPI:
-    folder = Path(str(using.session.demo_people or "")).parent / "pages"
-    folder.mkdir(exist_ok=True)
+def build(using: Settings, folder: Path) -> FastAPI:
     for name, text in PAGES.items():
         (folder / name).write_text(text)
     pages = templates(using, folder, clock=StreamClock(1_390_557_720_000))
@@ -69,7 +67,7 @@ def build(using: Settings) -> FastAPI:
 
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
-    return TestClient(build(settings(tmp_path)), follow_redirects=False)
+    return TestClient(build(settings(tmp_path), tmp_path), follow_redirects=False)
 
 
 def token(page: str) -> str:
@@ -114,7 +112,7 @@ def test_nobody_can_become_a_person_who_is_not_in_the_list(client: TestClient) -
 
 
 def test_without_demo_people_there_is_no_demo_sign_in(tmp_path: Path) -> None:
-    client = TestClient(build(settings(tmp_path, demo=False)))
+    client = TestClient(build(settings(tmp_path, demo=False), tmp_path))
     assert client.get("/sign-in").status_code == 404
 
 
@@ -220,6 +218,6 @@ def test_a_list_of_people_that_cannot_be_read_is_explained(tmp_path: Path) -> No
 def test_cookies_are_bound_to_https_and_the_host_by_default(tmp_path: Path) -> None:
     demo = settings(tmp_path)
     secure = demo.model_copy(update={"session": demo.session.model_copy(update={"secure_cookies": True})})
-    cookie = TestClient(build(secure)).get("/sign-in").headers["set-cookie"]
+    cookie = TestClient(build(secure, tmp_path)).get("/sign-in").headers["set-cookie"]
     assert cookie.startswith("__Host-signpost=")
     assert "secure" in cookie

@@ -102,7 +102,7 @@ def _silence(reason: Reason, title: str, figures: ModuleIndicators | None) -> st
     current = next((i.value for i in figures.indicators if i.name == reason.rule), None) if figures else None
     days = f"{current if current is not None else reason.value:g} days"
     if figures is not None and figures.last_active_day is None:
-        return f"No activity on {title} since it could first be seen, {days} ago on {day(figures.since_day)}."
+        return f"No activity on {title} in the {days} since {day(figures.since_day)}, when it could first be seen."
     last = figures.last_active_day if figures is not None and figures.last_active_day else reason.episode_day
     return f"No activity on {title} for {days}, since {day(last)}."
 

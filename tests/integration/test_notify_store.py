@@ -1,0 +1,283 @@
+"""Notify's use cases on each database that it supports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+from sqlalchemy import Engine, select
+
+from services.kernel import database
+from services.kernel.clock import DAY_MS
+from services.kernel.events import EnrolmentsChanged
+from services.kernel.metrics import OutboxMetrics
+from services.kernel.outbox import OutboxRelay
+from services.kernel.settings import KafkaSettings
+from services.notify import api
+from services.notify.adapters.tables import metadata, outbox
+from services.notify.app import MIGRATIONS
+from services.notify.handlers import casework, delivery
+from services.notify.handlers.delivery import Letterhead
+from services.notify.handlers.directory import DirectoryRefused
+from services.notify.handlers.gate import Gate, NotNow
+from services.notify.handlers.intake import end_unpermitted
+from services.notify.handlers.unit import Unit
+from tests.support import notify as world
+from tests.support.students import consent
+
+S1, S2, S3 = (world.student_of(person) for person in ("s1", "s2", "s3"))
+LETTERHEAD = Letterhead("signpost@university.example", "https://signpost.example", "University of Signpost")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    url = f"sqlite:///{tmp_path}/n.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    made = database.engine(url)
+    database.migrate(made, MIGRATIONS)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def gate(engine: Engine) -> Gate:
+    gate = world.new_gate()
+    world.fill_directory(engine, gate)
+    world.mark_consent_current(engine)
+    return gate
+
+
+def published(engine: Engine) -> list[EnrolmentsChanged]:
+    with engine.connect() as tx:
+        rows = tx.execute(select(outbox.records).order_by(outbox.records.c.id)).all()
+    return [msgspec.json.decode(row.value, type=EnrolmentsChanged) for row in rows]
+
+
+def claim(engine: Engine, gate: Gate) -> Any:
+    with engine.begin() as tx:
+        return delivery.next_message(Unit.of(tx), gate, LETTERHEAD)
+
+
+def later(gate: Gate, ms: int) -> Gate:
+    """The same gate at a later moment of the machine's clock."""
+
+    class Later:
+        def now_ms(self) -> int:
+            return gate.system.now_ms() + ms
+
+    return Gate(gate.register, gate.clock, gate.partitions, Later())
+
+
+def test_the_migrations_make_what_the_code_speaks_of(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert database.is_current(engine, MIGRATIONS)
+
+
+def test_the_directory_is_published_once_for_each_change(engine: Engine, gate: Gate) -> None:
+    assert {(c.student, c.version) for c in published(engine)} == {(S1, 1), (S2, 1), (S3, 1)}
+    assert world.fill_directory(engine, gate) == {"people": 5, "modules": 2, "enrolments": 3, "tutoring": 3}
+    assert len(published(engine)) == 3
+    left = world.DIRECTORY["enrolments"][0] | {"left_day": "2026-02-01", "part_time": True}
+    world.fill_directory(engine, gate, {"enrolments": [left]})
+    last = published(engine)[-1]
+    assert (last.student, last.version, last.enrolments[0].left_day) == (S1, 2, "2026-02-01")
+
+
+@pytest.mark.parametrize(
+    ("rows", "reasons"),
+    [
+        ({"people": [{"id": "x"}]}, ["not-the-contract"]),
+        ({"people": [{"id": "x", "name": "X", "email": "nowhere", "role": "student"}]}, ["not-the-contract"]),
+        ({"cats": []}, ["unknown-list"]),
+        ({"enrolments": [{"person": "t1", "module": "NONE", "start_day": "2026-02-02", "end_day": "2026-01-01"}]},
+         ["unknown-student", "unknown-module", "ends-before-it-starts"]),
+        ({"tutoring": [{"tutor": "s1", "student": "t1"}]}, ["unknown-tutor", "unknown-student"]),
+        ({"modules": [{}] * 20_001}, ["too-many-rows"]),
+    ],
+)  # fmt: skip
+def test_a_directory_with_a_wrong_row_changes_nothing(
+    engine: Engine, gate: Gate, rows: dict[str, list[dict[str, Any]]], reasons: list[str]
+) -> None:
+    good = {"people": [{"id": "new", "name": "New", "email": "n@x.example", "role": "student"}]}
+    with pytest.raises(DirectoryRefused) as refused:
+        world.fill_directory(engine, gate, {**good, **rows})
+    assert [error.reason for error in refused.value.errors] == reasons
+    with engine.begin() as tx:
+        assert not Unit.of(tx).directory.by_ids(["new"])
+
+
+def test_the_import_needs_the_token_and_explains_wrong_rows(engine: Engine, gate: Gate) -> None:
+    app = FastAPI()
+    relay = OutboxRelay("notify", outbox, engine, KafkaSettings(), OutboxMetrics())
+    app.include_router(api.directory(engine, gate, world.pseudonyms, SecretStr(world.TOKEN), relay))
+    client = TestClient(app)
+    for headers in ({}, {"authorization": "Bearer guess"}, {"authorization": f"Basic {world.TOKEN}"}):
+        assert client.post("/v1/directory", json={}, headers=headers).status_code == 401
+    bearer = {"authorization": f"Bearer {world.TOKEN}"}
+    assert client.post("/v1/directory", content=b"[]", headers=bearer).status_code == 422
+    answer = client.post("/v1/directory", json={"tutoring": [{"tutor": "t1"}]}, headers=bearer)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["list"], error["row"], error["reason"]) == ("tutoring", 0, "not-the-contract")
+    assert "student" in error["detail"]
+
+
+def test_one_open_case_per_student_and_triggers_join_it(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1))
+    result = world.take(
+        engine, gate, world.trigger(S1), world.trigger(S1, module="BIOL120"), world.trigger(S1), world.trigger(S1)
+    )
+    assert dict(result.outcomes) == {
+        ("support-triggers", "opened"): 1,
+        ("support-triggers", "joined"): 1,
+        ("support-triggers", "repeated"): 2,
+    }
+    with engine.begin() as tx:
+        unit = Unit.of(tx)
+        [case] = unit.cases.all_open()
+        assert {reason.module for reason in unit.cases.reasons([case.id])[case.id]} == {"BIOL120", "HIST101"}
+        assert [line.what for line in unit.cases.history(case.id)] == ["opened", "joined"]
+
+
+def test_a_trigger_seen_again_after_its_case_ended_opens_nothing(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1), consent(S2), world.trigger(S1), world.trigger(S2))
+    with engine.begin() as tx:
+        unit = Unit.of(tx)
+        case = unit.cases.open_of(S1)
+        assert case
+        casework.close(unit, gate, "t1", case.id, "met")
+    world.take(engine, gate, consent(S2, version=2, purposes=()))
+    world.take(engine, gate, consent(S2, version=3))  # given again, and back-dated by the registrar
+    result = world.take(engine, gate, world.trigger(S1), world.trigger(S2))
+    assert dict(result.outcomes) == {("support-triggers", "repeated"): 2}
+    with engine.begin() as tx:
+        assert Unit.of(tx).cases.count_open() == 0
+
+
+def test_a_new_episode_after_a_closed_case_opens_another(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1), world.trigger(S1))
+    with engine.begin() as tx:
+        unit = Unit.of(tx)
+        case = unit.cases.open_of(S1)
+        assert case
+        casework.close(unit, gate, "t1", case.id, "met")
+    world.take(engine, gate, world.trigger(S1, id="another"))
+    with engine.begin() as tx:
+        assert Unit.of(tx).cases.count_open() == 1
+
+
+@pytest.mark.requirement("R1")
+def test_stale_consents_lose(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1, version=2, purposes=()), consent(S1, version=1))
+    world.take(engine, gate, consent(S1, version=1))
+    result = world.take(engine, gate, world.trigger(S1))
+    assert dict(result.outcomes) == {("support-triggers", "not-permitted"): 1}
+
+
+@pytest.mark.requirement("R1")
+def test_what_was_judged_by_a_newer_consent_waits_and_holds_up_its_partition(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1), consent(S2))
+    result = world.take(engine, gate, world.trigger(S1), world.trigger(S2, consent_version=2), world.trigger(S1))
+    assert result.held == {("support-triggers", 0): 1}
+    assert result.outcomes["support-triggers", "opened"] == 1
+    assert world.take(engine, gate, world.computed(S3)).held == {("engagement-indicators", 0): 0}
+
+
+@pytest.mark.requirement("R1")
+def test_a_message_is_cancelled_when_consent_has_ended_before_it_is_sent(engine: Engine, gate: Gate) -> None:
+    """The grant's date has come, and nothing else has noticed yet."""
+    world.take(engine, gate, consent(S1, until_ms=world.NOW_MS + DAY_MS), world.trigger(S1))
+    gate.clock.advance(world.NOW_MS + DAY_MS)  # type: ignore[attr-defined]  # the test's clock can
+    assert claim(engine, gate) is None
+    with engine.begin() as tx:
+        assert Unit.of(tx).deliveries.count("cancelled") == 1
+
+
+@pytest.mark.requirement("R1")
+def test_no_message_goes_out_while_the_view_of_consent_may_be_behind(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1), world.trigger(S1))
+    with pytest.raises(NotNow):
+        claim(engine, later(gate, 20_000))
+    assert claim(engine, gate) is not None
+
+
+def test_a_claimed_message_is_nobody_elses_until_the_claim_lapses_and_comes_out_the_same(
+    engine: Engine, gate: Gate
+) -> None:
+    world.take(engine, gate, consent(S1), world.trigger(S1))
+    _, first = claim(engine, gate)
+    assert claim(engine, gate) is None
+    after_a_crash = later(gate, delivery.CLAIM_MS + 1)
+    with engine.begin() as tx:
+        Unit.of(tx).snapshots.mark_current("consent-state", range(4), after_a_crash.system.now_ms())
+    claimed, second = claim(engine, after_a_crash)
+    assert second.as_bytes() == first.as_bytes()
+    assert claimed.attempts == 2
+    with engine.begin() as tx:
+        delivery.sent(Unit.of(tx), gate, claimed)
+        case = Unit.of(tx).cases.open_of(S1)
+        assert case
+        assert case.state == "notified"
+    assert claim(engine, after_a_crash) is None
+
+
+def test_waits_between_attempts_grow_and_are_bounded(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1), world.trigger(S1))
+    claimed, _ = claim(engine, gate)
+    with engine.begin() as tx:
+        delivery.put_off(Unit.of(tx), gate, claimed)
+    assert claim(engine, gate) is None
+    assert claim(engine, later(gate, 1_100)) is not None
+
+
+def test_a_student_who_gets_a_tutor_later_is_told_of_then(engine: Engine, gate: Gate) -> None:
+    newcomer = {"id": "s9", "name": "Noor Ali", "email": "noor@students.example", "role": "student"}
+    world.take(engine, gate, consent(world.student_of("s9")), world.trigger(world.student_of("s9")))
+    assert claim(engine, gate) is None
+    world.fill_directory(engine, gate, {"people": [newcomer], "tutoring": [{"tutor": "t2", "student": "s9"}]})
+    _, message = claim(engine, gate)
+    assert message["To"] == "ivo@staff.example"
+    world.fill_directory(engine, gate, {"tutoring": [{"tutor": "t2", "student": "s9"}]})
+    assert claim(engine, gate) is None
+
+
+def test_a_tutor_who_no_longer_tutors_the_student_is_not_told(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1), world.trigger(S1))
+    world.fill_directory(engine, gate, {"tutoring": [{"tutor": "t2", "student": "s1"}]})
+    assert claim(engine, gate) is None
+
+
+@pytest.mark.requirement("R1")
+def test_the_sweep_ends_cases_whose_consent_ended_by_date(engine: Engine, gate: Gate) -> None:
+    world.take(
+        engine, gate, consent(S1, until_ms=world.NOW_MS + DAY_MS), consent(S2), world.trigger(S1), world.trigger(S2)
+    )
+    gate.clock.advance(world.NOW_MS + DAY_MS)  # type: ignore[attr-defined]  # the test's clock can
+    with engine.begin() as tx:
+        unit = Unit.of(tx)
+        assert end_unpermitted(unit, gate, unit.cases.all_open()) == 1
+        assert [case.student for case in unit.cases.all_open()] == [S2]
+
+
+def test_the_latest_indicators_of_a_batch_are_kept(engine: Engine, gate: Gate) -> None:
+    world.take(engine, gate, consent(S1), world.computed(S1, days=3), world.computed(S1, days=4))
+    with engine.begin() as tx:
+        kept = Unit.of(tx).snapshots.indicators([S1])[S1]
+    assert kept.modules[0].indicators[0].value == 4
+
+
+def test_the_streams_time_never_goes_back(engine: Engine) -> None:
+    with engine.begin() as tx:
+        snapshots = Unit.of(tx).snapshots
+        assert snapshots.stream_ms() == 0
+        snapshots.advance_stream(20)
+        snapshots.advance_stream(10)
+        assert snapshots.stream_ms() == 20

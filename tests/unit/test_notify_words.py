@@ -1,0 +1,84 @@
+"""What tutors read: observed behaviour with its figure, never a prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from msgspec.structs import replace
+
+from services.kernel.register import load_register
+from services.notify.adapters.directory import PersonRecord
+from services.notify.domain import Case, Reason
+from services.notify.handlers.casework import CaseView
+from services.notify.pages import charts, wording
+from services.notify.pages.wording import Words
+from tests.support.notify import NOW_MS, computed, student_of, trigger
+
+AMINA = PersonRecord("s1", student_of("s1"), "Amina Yusuf", "amina@students.example", "student")
+WORDS = Words(load_register(), {"HIST101": "A History of Maps"})
+REASON = Reason.of(trigger(AMINA.pseudonym))
+VIEW = CaseView(Case("c1", AMINA.pseudonym, "opened", NOW_MS), AMINA, [REASON], None)
+
+
+def test_without_figures_the_triggers_own_are_told() -> None:
+    assert WORDS.reason(REASON, None) == "No activity on A History of Maps for 14 days, since 27 January 2026."
+
+
+def test_todays_figures_are_told_where_there_are_any() -> None:
+    figures = computed(AMINA.pseudonym, days=16)
+    assert WORDS.reason(REASON, figures) == "No activity on A History of Maps for 16 days, since 26 January 2026."
+
+
+def test_who_was_never_seen_is_said_to_be_so() -> None:
+    figures = computed(AMINA.pseudonym, days=30)
+    never = replace(figures, modules=(replace(figures.modules[0], last_active_day=None),))
+    assert WORDS.reason(REASON, never) == (
+        "No activity on A History of Maps in the 30 days since 12 January 2026, when it could first be seen."
+    )
+
+
+def test_a_recovery_is_told() -> None:
+    recovered = dataclasses.replace(REASON, recovered_day="2026-02-11")
+    assert WORDS.reason(recovered, None) == "Active again on A History of Maps since 11 February 2026."
+    view = dataclasses.replace(VIEW, reasons=[recovered])
+    assert WORDS.whom_first([view]).startswith("Nobody is pressing. Amina Yusuf: active again")
+
+
+def test_the_first_line_speaks_of_the_first_case() -> None:
+    assert WORDS.whom_first([]) == "Nobody needs you right now."
+    assert WORDS.whom_first([VIEW]).startswith("Talk to Amina Yusuf first: no activity on")
+    taken = dataclasses.replace(VIEW, case=VIEW.case.acknowledge())
+    assert WORDS.whom_first([taken]).startswith("You have taken on every open case; Amina Yusuf comes first.")
+
+
+@pytest.mark.requirement("R7")
+def test_no_sentence_predicts() -> None:
+    said = " ".join([*WORDS.reasons(VIEW), WORDS.whom_first([VIEW]), WORDS.headline(VIEW)]).casefold()
+    assert not any(word in said for word in ("risk", "fail", "likely", "drop", "predict", "weak", "problem"))
+
+
+def test_another_rule_is_told_by_its_titles() -> None:
+    register = load_register()
+    rule = replace(register.rules[0], name="quiet", indicator="active-days-14")
+    words = Words(replace(register, rules=(rule,)), WORDS.titles)
+    quiet = dataclasses.replace(REASON, rule="quiet", value=1, threshold=1)
+    assert words.reason(quiet, None) == (
+        "Active days in 14 on A History of Maps: 1 days on 10 February 2026; a case opens at 1."
+    )
+
+
+def test_charts_start_at_zero_and_have_their_figures_in_words() -> None:
+    for chart in (charts.spark((7, 0, 3), "a"), charts.weekly((7, 0, 3), "a")):
+        assert "Oldest first: 7, 0, 3 of 7 days." in chart
+        assert chart.count('class="bar"') == 2
+        assert chart.count('class="none"') == 1
+
+
+def test_names_of_weeks_count_back_from_now() -> None:
+    assert [charts.week_name(back) for back in (3, 2, 1)] == ["−2 w", "−1 w", "now"]
+
+
+def test_outcomes_have_words() -> None:
+    assert wording.outcome("met") == "Met: we had a conversation"
+    assert wording.outcome(None) == ""
