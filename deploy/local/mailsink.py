@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import email
 import email.policy
+import logging
 import re
 import threading
 from collections.abc import AsyncIterator
@@ -191,6 +192,7 @@ def main(folder: Path, smtp_port: int, port: int) -> None:
     from services.kernel.logs import configure_logs  # noqa: PLC0415 - the same
 
     configure_logs("mail")
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd would log who is written to
     uvicorn.run(create_app(Mailbox(folder), smtp_port), host="127.0.0.1", port=port, access_log=False, log_config=None)
 
 

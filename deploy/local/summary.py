@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 
@@ -27,16 +29,26 @@ def _addresses(run: RunFile, folder: StateFolder) -> Table:
     table.add_column(overflow="fold")
     consent, notify = run.services["consent"], run.services["notify"]
     rows = [
-        ("Tutors", f"{notify}/tutor", "whom to talk to, and why; sign in as a tutor"),
-        ("Students", f"{consent}/", "see and change consent; sign in as a student"),
-        ("Mail", f"{run.mail}/", "what tutors would have received"),
-        ("Sign-in", f"{notify}/sign-in", "choose who to be; one sign-in serves both pages"),
-        ("Events", f"{run.services['ingest']}/docs", "the door for source systems"),
-        ("Kafka", run.bootstrap, "topics and records"),
+        ("Tutors", f"{notify}/tutor", "cases; sign in as a tutor"),
+        ("Students", f"{consent}/", "consent; as a student"),
+        ("Sign in", f"{notify}/sign-in", "choose who to be"),
+        ("Mail", f"{run.mail}/", "what tutors were sent"),
+        ("Source systems", f"{run.services['ingest']}/docs", "how to send events"),
         *((f"Metrics, {name}", f"{url}/metrics", "") for name, url in run.services.items()),
-        ("Logs", str(folder.logs), "one file for each program"),
-        ("State", "signpost status", "in another terminal, from the same folder"),
+        ("Kafka", run.bootstrap, "topics and records"),
+        ("Logs", _short(folder.logs), "a file for each program"),
+        ("State", _status_command(folder), "in another terminal"),
     ]
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _status_command(folder: StateFolder) -> str:
+    short = _short(folder.path)
+    return "signpost status" + ("" if short == ".signpost" else f" --state {short}")
+
+
+def _short(path: Path) -> str:
+    """As it would be typed here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

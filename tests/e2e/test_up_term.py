@@ -1,0 +1,136 @@
+"""`signpost up`, for real: a term goes in by the front door; tutors see cases and get mail; nobody else shows."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from deploy.demo.university import decide, people
+from services.kernel.topics import (
+    ACTIVITY_EVENTS,
+    ALL_TOPICS,
+    ENGAGEMENT_INDICATORS,
+    INDICATORS_STATE,
+    SUPPORT_TRIGGERS,
+)
+from tests.support.kafka import admin_client, read_topic
+from tests.support.stack import Up, is_there
+from tests.support.waiting import eventually
+
+STUDENTS = 60
+PAST_THE_DOOR = (ACTIVITY_EVENTS, ENGAGEMENT_INDICATORS, INDICATORS_STATE, SUPPORT_TRIGGERS)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The stack with a small university, its term replayed."""
+    stack = Up(tmp_path_factory.mktemp("up"), STUDENTS)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.kill_all()
+
+
+@pytest.fixture(scope="module")
+def topics(up: Up) -> dict[str, bytes]:
+    """Every byte that a reader of the broker can get, by topic: keys and values, of aborted transactions too."""
+    read = {topic.name: read_topic(up.kafka, topic, committed=False) for topic in ALL_TOPICS}
+    return {name: b"\n".join((r.key or b"") + b"\t" + (r.value or b"") for r in found) for name, found in read.items()}
+
+
+def test_the_term_comes_out_as_indicators_cases_and_mail(up: Up) -> None:
+    code, status = up.status()
+    assert code == 0
+    assert {name: each["ready"] for name, each in status["services"].items()} == dict.fromkeys(
+        ("consent", "ingest", "indicators", "notify"), True
+    )
+    counts = status["counts"]
+    assert counts["events_accepted"] > 1000
+    assert counts["events_discarded"]["no-grant"] > 100
+    assert STUDENTS / 2 < counts["students_with_indicators"] < STUDENTS
+    assert 0 < counts["open_cases"] == counts["mails_sent"]
+
+
+def test_the_addresses_that_it_prints_can_be_opened(up: Up) -> None:
+    printed = [word for word in up.output.split() if word.startswith("http://")]
+    assert len(printed) >= 8
+    answers = {url: httpx.get(url, follow_redirects=True, trust_env=False).status_code for url in printed}
+    assert set(answers.values()) == {200}, answers
+
+
+def test_a_tutor_sees_whom_to_talk_to_and_why(up: Up) -> None:
+    everybody = people(up.demo)
+    tutors = [person for person in everybody if person.role == "tutor"]
+    shown = ""
+    for tutor in tutors:
+        with up.signed_in("notify", tutor.id) as browser:
+            shown += browser.get("/tutor").raise_for_status().text
+    assert any(person.name in shown for person in everybody if person.role == "student")
+    assert "No activity on" in shown
+
+
+def test_the_mail_can_be_read_and_names_no_student(up: Up) -> None:
+    mails = up.status()[1]["counts"]["mails_sent"]
+    with httpx.Client(base_url=up.run.mail, trust_env=False) as browser:
+        assert f"{mails} message" in browser.get("/").text
+        read = [browser.get(f"/mail/{n}").raise_for_status().text for n in range(1, mails + 1)]
+    assert all(f"{up.run.services['notify']}/tutor/cases/" in text for text in read)
+    students = [person for person in people(up.demo) if person.role == "student"]
+    assert not [s.id for s in students for text in read if s.name in text or s.id in text]
+
+
+@pytest.mark.requirement("R1")
+def test_a_student_without_consent_leaves_no_trace_past_the_door(up: Up, topics: dict[str, bytes]) -> None:
+    students = [person.id for person in people(up.demo) if person.role == "student"]
+    choices = {consent.person: consent.choice for consent in decide(students, up.demo.seed)}
+    denied = [up.pseudonyms.of(s).encode() for s in students if choices[s] in ("refused", "undecided")]
+    assert len(denied) > STUDENTS / 10
+    for topic in PAST_THE_DOOR:
+        assert len(topics[topic.name]) > 1000
+        assert not [pseudonym for pseudonym in denied if pseudonym in topics[topic.name]], topic.name
+
+
+def test_there_are_no_topics_but_the_declared_ones(up: Up) -> None:
+    """So that what is said below of every topic is said of all that there is."""
+    with admin_client(up.kafka) as admin:
+        found = {name for name in admin.list_topics() if not name.startswith("__")}
+    assert {topic.name for topic in ALL_TOPICS} == found
+
+
+def test_no_topic_holds_a_name_an_address_or_an_institution_id(up: Up, topics: dict[str, bytes]) -> None:
+    """Neither as a reader gets it nor in the broker's files; nor does any log of a program."""
+    data = (up.state.path / "kafka" / "data").rglob("*.log")
+    logs = [file for file in (*data, *up.state.logs.glob("*.log")) if file.stat().st_size]
+    places = topics | {str(file): file.read_bytes() for file in logs}
+    assert len(places) > len(ALL_TOPICS) + 4
+    personal = [text.encode() for person in people(up.demo) for text in (person.id, person.name, person.email)]
+    for place, content in places.items():
+        found = [text for text in personal if text in content]
+        assert not found, f"{len(found)} in {place}"
+
+
+def test_a_killed_run_is_continued_by_the_next_which_ends_with_nothing_left(up: Up) -> None:
+    counted = {
+        name: up.status()[1]["counts"][name] for name in ("students_with_indicators", "open_cases", "mails_sent")
+    }
+    orphans = up.pids()
+    assert len(orphans) == 6
+    up.stop(signal.SIGKILL)
+    assert all(map(is_there, orphans))
+
+    up.start()
+    assert up.output.count("left behind") == len(orphans)
+    assert "The term was replayed before" in up.output
+    assert not [pid for pid in orphans if is_there(pid)]
+    code, status = up.status()
+    assert code == 0
+    assert {name: status["counts"][name] for name in counted} == counted
+
+    started = up.pids()
+    assert up.stop() == 0
+    eventually(lambda: not [pid for pid in started if is_there(pid)])
+    assert up.status()[0] == 1
