@@ -179,7 +179,12 @@ def _decoded(answer: httpx.Response, kind: type[_T]) -> _T:
 
 
 async def _replay_day(day: Day, door: Door, pace: Pace, summary: Summary) -> None:
-    await asyncio.gather(*(_send_lane(lane, door, pace, summary) for lane in _split(day.events, pace.lanes)))
+    try:
+        async with asyncio.TaskGroup() as lanes:
+            for lane in _split(day.events, pace.lanes):
+                lanes.create_task(_send_lane(lane, door, pace, summary))
+    except ExceptionGroup as failed:  # the first lane that failed has ended the others
+        raise failed.exceptions[0] from None
 
 
 async def _send_lane(events: Sequence[Event], door: Door, pace: Pace, summary: Summary) -> None:
