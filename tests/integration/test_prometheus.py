@@ -1,0 +1,105 @@
+"""Operations: a real Prometheus understands the configuration and every service's metrics."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.local.ports import free_port
+from deploy.local.state import Ports, RunFile, StateFolder
+from services.kernel.settings import KafkaSettings
+from tests.support import CHECKOUT
+from tests.support.programs import path_of
+from tests.support.running_services import running_services
+from tests.support.waiting import eventually
+
+CONFIGURATION = CHECKOUT / "deploy" / "prometheus" / "prometheus.yml"
+SERVICES = {"consent", "ingest", "indicators", "notify"}
+ONE_METRIC_OF_EACH = {
+    "signpost_outbox_backlog": {"consent", "notify"},
+    "signpost_door_consent_age_seconds": {"ingest"},
+    "signpost_consumer_lag_records": {"indicators", "notify"},
+    "signpost_event_to_indicator_seconds_count": {"indicators"},
+    "signpost_open_cases": {"notify"},
+}
+
+pytestmark = pytest.mark.needs("prometheus")
+
+
+def configuration_for(ports: Ports) -> str:
+    """The shipped configuration with other ports, and quicker."""
+    text = CONFIGURATION.read_text().replace("5s", "1s").replace("4s", "1s")
+    usual = Ports()
+    for service in SERVICES:
+        text = text.replace(f"127.0.0.1:{getattr(usual, service)}", f"127.0.0.1:{getattr(ports, service)}")
+    return text
+
+
+@contextmanager
+def running_prometheus(folder: Path, run: RunFile) -> Iterator[httpx.Client]:
+    """A client of a Prometheus that watches the run."""
+    (folder / "prometheus.yml").write_text(configuration_for(run.ports))
+    port = free_port()
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                path_of("prometheus"),
+                f"--config.file={folder}/prometheus.yml",
+                f"--storage.tsdb.path={folder}/data",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def query(client: httpx.Client, expression: str) -> list[dict[str, Any]]:
+    """What Prometheus answers to an expression; nothing while it does not answer yet."""
+    try:
+        answer = client.get("/api/v1/query", params={"query": expression})
+    except httpx.TransportError:
+        return []
+    found: list[dict[str, Any]] = answer.json()["data"]["result"] if answer.is_success else []
+    return found
+
+
+def promtool(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Prometheus' own judge of files, which comes with it."""
+    program = Path(path_of("prometheus")).with_name("promtool")
+    return subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=False)
+
+
+def lint(exposed: str) -> list[str]:
+    """What Prometheus' own conventions say against a service's metrics."""
+    return promtool("check", "metrics", text=exposed).stderr.splitlines()
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    done = promtool("check", "config", CONFIGURATION)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_reads_every_service(tmp_path: Path, kafka_settings: KafkaSettings) -> None:
+    with running_services(StateFolder(tmp_path / "state"), kafka_settings) as run:
+        with running_prometheus(tmp_path, run) as client:
+            eventually(
+                lambda: {r["metric"]["service"] for r in query(client, "up == 1")} == SERVICES,
+                what="every service to be up for Prometheus",
+            )
+            for metric, services in ONE_METRIC_OF_EACH.items():
+                assert {r["metric"]["service"] for r in query(client, metric)} == services, metric
+            assert query(client, "scrape_samples_scraped == 0") == []
+        for name, url in run.services.items():
+            assert lint(httpx.get(f"{url}/metrics", trust_env=False).text) == [], name
