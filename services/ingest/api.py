@@ -58,11 +58,11 @@ class Api:
             try:
                 reading = read(body, self.settings.max_batch, self._latest_ms())
             except Refused as refused:
-                self._count_refused(source, refused.reason)
+                self._count_refused(source, refused)
                 raise
             await self.door.take(source.name, str(source.source), reading.claims)
         for refusal in reading.refusals:
-            self._count_refused(source, refusal.reason)
+            self._count_refused(source, refusal)
         self._count_stripped(reading.stripped)
         return _native_answer(reading)
 
@@ -115,17 +115,17 @@ class Api:
                 new_id=self.door.secrets.event_id,
             )
         except Refused as refused:
-            self._count_refused(source, refused.reason)
+            self._count_refused(source, refused)
             status = {"excluded": 403, "too-many": 413}.get(refused.reason, 400)
             raise Rejected(status, refused.reason, refused.detail) from None
 
     def _latest_ms(self) -> int | None:
         return latest_allowed_ms(self.door.ticks.mode, self.door.ticks.clock.now_ms())
 
-    def _count_refused(self, source: Source, reason: str) -> None:
-        self.door.metrics.refused.labels(reason).inc()
-        if reason == "excluded":
-            _log.warning("excluded_data_refused", system=source.name)
+    def _count_refused(self, source: Source, refused: Refused | native.Refusal) -> None:
+        self.door.metrics.refused.labels(refused.reason).inc()
+        if refused.rule:
+            _log.warning("excluded_data_refused", system=source.name, rule=refused.rule)
 
     def _count_stripped(self, stripped: dict[str, int]) -> None:
         for category, count in stripped.items():
@@ -169,7 +169,7 @@ _OUTCOMES = {200: "accepted", 202: "accepted", 207: "partly", 422: "refused", 40
 
 def _native_answer(reading: native.Reading) -> Response:
     accepted = len(reading.claims)
-    body = {"accepted": accepted, "refused": [msgspec.structs.asdict(refusal) for refusal in reading.refusals]}
+    body = {"accepted": accepted, "refused": msgspec.to_builtins(reading.refusals)}
     partly = 207 if accepted else 422
     return JSONResponse(body, status_code=partly if reading.refusals else 202)
 

@@ -62,13 +62,14 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan(settings.kafka, consents, event_log, door.ticks),
     )
     app.add_exception_handler(Rejected, on_error)
-    app.include_router(routes(_api(door, register, settings), sources))
+    app.include_router(routes(api_of(door, register, settings), sources))
     checks = {"consent-view": consents.problem, "event-log": event_log.problem, "clock": door.ticks.problem}
     app.include_router(operations(metrics.registry, checks))
     return app
 
 
-def _api(door: Door, register: Register, settings: Settings) -> Api:
+def api_of(door: Door, register: Register, settings: Settings) -> Api:
+    """The routes' part: the door with the formats that it reads."""
     screen = Screen(register)
     activity_of_verb = {verb: activity.name for activity in register.activities for verb in activity.verbs}
     return Api(door, native.Reader(screen, register.activity), xapi.Reader(screen, activity_of_verb), settings.ingest)

@@ -57,12 +57,17 @@ class Claim(Struct, frozen=True, gc=False):
 class Refused(Exception):  # noqa: N818 - it is the event that is refused; the name says what became of it
     """An event or request that may not pass.
 
-    The message goes back to the sender and says what, where and how to mend it; it holds no value of the payload.
+    The detail goes back to the sender and says what, where and how to mend it; it holds no value of the payload.
+    For excluded data, `rule` names the exclusion in the register.
     """
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, rule: str | None = None) -> None:
         super().__init__(detail)
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.rule = reason, detail, rule
+
+    def at(self, pointer: str) -> Refused:
+        """The same, with its place in the document."""
+        return Refused(self.reason, f"{pointer or '/'}: {self.detail}", self.rule)
 
 
 class Secrets:
@@ -97,6 +102,7 @@ class Screen:
                     "excluded",
                     f"The policy excludes this kind of data ({barred.name}): {barred.title}. Nothing of it was kept. "
                     "Configure the source system not to send it.",
+                    barred.name,
                 )
 
     def special_categories(self, names: Iterable[str]) -> Counter[str]:

@@ -10,13 +10,18 @@ from services.kernel.errors import TransientError
 
 
 class Turnstile:
-    """Bounds the bytes of requests inside, and lets one visitor in alone."""
+    """Bounds the bytes of requests inside, and lets one visitor in alone.
+
+    Attributes:
+        writing: how many are writing events.
+        closed: whether someone is inside alone, or waits to be.
+    """
 
     def __init__(self, capacity_bytes: int) -> None:
         self._capacity = capacity_bytes
         self._inside_bytes = 0
-        self._writing = 0
-        self._closed = False
+        self.writing = 0
+        self.closed = False
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
@@ -38,26 +43,26 @@ class Turnstile:
     async def with_others(self) -> AsyncIterator[None]:
         """Judge and write events, beside others who do."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._closed)
-            self._writing += 1
+            await self._changed.wait_for(lambda: not self.closed)
+            self.writing += 1
         try:
             yield
         finally:
             async with self._changed:
-                self._writing -= 1
+                self.writing -= 1
                 self._changed.notify_all()
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """Wait until all who write are done, and keep others waiting meanwhile."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._closed)
-            self._closed = True
+            await self._changed.wait_for(lambda: not self.closed)
+            self.closed = True
         try:
             async with self._changed:
-                await self._changed.wait_for(lambda: not self._writing)
+                await self._changed.wait_for(lambda: not self.writing)
             yield
         finally:
             async with self._changed:
-                self._closed = False
+                self.closed = False
                 self._changed.notify_all()

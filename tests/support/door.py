@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.ingest.adapters.sources import Scope, add_source
-from services.ingest.app import create_app
+from services.ingest.adapters.sources import Scope, add_source, load_sources
+from services.ingest.api import routes
+from services.ingest.app import api_of, create_app
+from services.ingest.domain import Secrets
+from services.ingest.handlers import Door
+from services.ingest.http.answers import Rejected, on_error
+from services.ingest.ticks import Ticks
+from services.ingest.turnstile import Turnstile
 from services.kernel.codec import decoder, encode
+from services.kernel.errors import TransientError
 from services.kernel.events import ActivityRecorded, ClockTicked, ConsentStateChanged
 from services.kernel.ids import Pseudonyms
+from services.kernel.metrics import IngestMetrics
+from services.kernel.register import load_register
 from services.kernel.settings import IngestSettings, InstitutionSettings, KafkaSettings, Settings
 from services.kernel.topics import ACTIVITY_EVENTS, ALL_TOPICS, CONSENT_STATE
 from tests.support.kafka import Record, read_topic, write
@@ -122,3 +133,83 @@ def everything_on(kafka: KafkaSettings, *, but: Mapping[str, object] | None = No
 def _read(kafka: KafkaSettings) -> list[tuple[Record, Any]]:
     read = decoder(ACTIVITY_EVENTS)
     return [(record, read(record.value or b"")) for record in read_topic(kafka, ACTIVITY_EVENTS)]
+
+
+class ConsentsInMemory:
+    """A view of consent that a test fills."""
+
+    def __init__(self, *states: ConsentStateChanged) -> None:
+        self.states = {state.student: state for state in states}
+        self.wrong: str | None = None
+
+    def of(self, student: str) -> ConsentStateChanged | None:
+        """What a student permits."""
+        return self.states.get(student)
+
+    def problem(self) -> str | None:
+        """What the test says is wrong."""
+        return self.wrong
+
+
+class LogInMemory:
+    """An event log that keeps its records in a list, and can be away."""
+
+    def __init__(self) -> None:
+        self.records: list[ActivityRecorded | int] = []
+        self.away = False
+        self.gate: asyncio.Event | None = None
+
+    async def append(self, events: Sequence[ActivityRecorded]) -> None:
+        """Keep the events; when there is a gate, only after it opens."""
+        await self._pass()
+        self.records.extend(events)
+
+    async def tick(self, at_ms: int) -> None:
+        """Keep the tick."""
+        await self._pass()
+        self.records.append(at_ms)
+
+    async def _pass(self) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.away:
+            raise TransientError("the log is away")
+
+
+class DoorInMemory:
+    """The door's routes on top of fakes."""
+
+    def __init__(self, folder: Path, clock: Literal["live", "replay"] = "replay", **changes: Any) -> None:
+        register = load_register()
+        file = folder / "sources.json"
+        key = add_source(file, name="vle-test", source="vle", scopes=("events", "clock"), home_page=HOME_PAGE)
+        self.auth = {"Authorization": f"Bearer vle-test.{key}"}
+        self.file, self.consents, self.log, self.metrics = file, ConsentsInMemory(), LogInMemory(), IngestMetrics()
+        turnstile = Turnstile(changes.get("max_in_flight_bytes", 1_000_000))
+        self.ticks = Ticks(clock, self.log, turnstile, self.metrics)
+        self.ticks.recovered(None)
+        self.door = Door(
+            consents=self.consents,
+            log=self.log,
+            ticks=self.ticks,
+            turnstile=turnstile,
+            metrics=self.metrics,
+            pseudonyms=Pseudonyms(SECRET),
+            secrets=Secrets(SECRET),
+            qualifying={activity.name: activity.qualifying for activity in register.activities},
+        )
+        settings = Settings(ingest=IngestSettings(**({"max_batch": 5, "max_body_bytes": 10_000} | changes)))
+        self.app = FastAPI()
+        self.app.add_exception_handler(Rejected, on_error)
+        self.app.include_router(routes(api_of(self.door, register, settings), load_sources(file, register)))
+        self.client = TestClient(self.app, raise_server_exceptions=False)
+
+    def post(self, body: Any, path: str = "/v1/events", **headers: str) -> Any:
+        """Send as the source system of the test; returns httpx's response."""
+        content = {"content": body} if isinstance(body, bytes) else {"json": body}
+        given = {"Content-Type": "application/json"} | self.auth | XAPI | headers
+        return self.client.post(path, headers=given, **content)
+
+    def counted(self, name: str, **labels: str) -> float:
+        """A counter of the door's metrics; 0 where it never counted."""
+        return self.metrics.registry.get_sample_value(f"signpost_{name}_total", labels) or 0

@@ -23,6 +23,7 @@ from services.kernel.topics import ACTIVITY_EVENTS
 
 _CONNECT_S = 10.0
 _WRITE_S = 10.0
+_STOP_S = 2.0
 _BATCH_BYTES = 1 << 18
 _REMEMBERED = 64
 _AWAY = "The event log does not answer just now; send this again, nothing will count twice."
@@ -60,7 +61,7 @@ class EventLog:
         """Let go of the producer, after what it still has to write."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await _stop(producer)
 
     async def append(self, events: Sequence[ActivityRecorded]) -> None:
         """Write the events; returns when the broker has acknowledged all of them.
@@ -76,7 +77,7 @@ class EventLog:
             await self._as_if_written(began)
             return
         producer = await self.connect()
-        await self._written(self._send_event(producer, event) for event in events)
+        await self._written(producer, (self._send_event(producer, event) for event in events))
         self._lately_s.append(time.monotonic() - began)
 
     async def tick(self, at_ms: int) -> None:
@@ -87,35 +88,36 @@ class EventLog:
         """
         producer, value = await self.connect(), encode(ClockTicked(at_ms=at_ms))
         numbers = range(self._kafka.partitions)
-        await self._written(producer.send(self._topic, value, partition=number) for number in numbers)
+        await self._written(producer, (producer.send(self._topic, value, partition=number) for number in numbers))
 
     def _send_event(self, producer: AIOKafkaProducer, event: ActivityRecorded) -> _Sends:
         student = event.student
         sends: Callable[..., _Sends] = producer.send
         return sends(self._topic, encode(event), key=student.encode(), partition=self._partition_of(student))
 
-    async def _written(self, sends: Iterable[_Sends]) -> None:
+    async def _written(self, producer: AIOKafkaProducer, sends: Iterable[_Sends]) -> None:
         try:
             async with asyncio.timeout(_WRITE_S):
                 acknowledged = [await send for send in sends]
                 results = await asyncio.gather(*acknowledged, return_exceptions=True)
         except (TimeoutError, KafkaError) as error:
-            await self._failed(error)
+            await self._failed(producer, error)
         for result in results:
             if isinstance(result, BaseException):
-                await self._failed(result)
+                await self._failed(producer, result)
 
-    async def _failed(self, error: BaseException) -> None:
+    async def _failed(self, producer: AIOKafkaProducer, error: BaseException) -> None:
         _log.warning("event_log_write_failed", error=type(error).__name__)
         if not isinstance(error, TimeoutError) and not getattr(error, "retriable", False):
-            await self._drop_producer()
+            await self._drop(producer)
         raise TransientError(_AWAY) from error
 
-    async def _drop_producer(self) -> None:
+    async def _drop(self, producer: AIOKafkaProducer) -> None:
         """A producer that failed for good never writes again; the next write makes a new one."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await asyncio.wait([asyncio.ensure_future(producer.stop())], timeout=1)
+        if self._producer is not producer:
+            return  # another write that failed has dropped it
+        self._producer = None
+        await _stop(producer)
 
     async def _as_if_written(self, began: float) -> None:
         producer = await self.connect()
@@ -141,6 +143,13 @@ class EventLog:
                 await producer.start()
                 await producer.partitions_for(self._topic)
         except (TimeoutError, KafkaError) as error:
-            await producer.stop()
+            await _stop(producer)
             raise TransientError(_AWAY) from error
         return producer
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stop it, but do not wait for what it can no longer write."""
+    stopping = asyncio.ensure_future(producer.stop())
+    await asyncio.wait([stopping], timeout=_STOP_S)
+    stopping.cancel()

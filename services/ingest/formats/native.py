@@ -32,12 +32,13 @@ class NativeEvent(Struct, frozen=True, kw_only=True, gc=False):
     weight: Annotated[int, Meta(ge=1, le=100_000)] = 1
 
 
-class Refusal(Struct, frozen=True):
-    """Which event was refused, and why; `line` counts from 1, in an array too."""
+class Refusal(Struct, frozen=True, omit_defaults=True):
+    """Which event was refused, and why; `line` counts from 1, in an array too; `rule` is the exclusion's name."""
 
     line: int
     reason: str
     detail: str
+    rule: str | None = None
 
 
 class Reading(Struct, frozen=True):
@@ -86,7 +87,7 @@ class Reader:
                 found = read_json(entry) if isinstance(entry, bytes) else entry
                 reading.claims.append(self._claim(found, latest_ms, reading.stripped))
             except Refused as refused:
-                reading.refusals.append(Refusal(line, refused.reason, refused.detail))
+                reading.refusals.append(Refusal(line, refused.reason, refused.detail, refused.rule))
         return reading
 
     def _claim(self, found: Any, latest_ms: int | None, stripped: Counter[str]) -> Claim:

@@ -89,7 +89,7 @@ class Reader:
         except Wrong as wrong:
             raise Refused("invalid-statement", f"{pointer}{wrong.pointer}: {wrong}") from None
         except Refused as refused:
-            raise Refused(refused.reason, f"{pointer or '/'}: {refused.detail}") from None
+            raise refused.at(pointer) from None
         reading.stripped.update(self._screen.special_categories(names))
 
     def _map(self, statement: Mapping[str, Any], at_ms: int, home_page: str | None, reading: Reading) -> None:
@@ -124,7 +124,7 @@ def _moment(statement: Mapping[str, Any], pointer: str, now_ms: int, latest_ms: 
     try:
         return moment_ms(statement["timestamp"], latest_ms)
     except Refused as refused:
-        raise Refused(refused.reason, f"{pointer}/timestamp: {refused.detail}") from None
+        raise refused.at(f"{pointer}/timestamp") from None
 
 
 def _id_of(statement: Mapping[str, Any], at_ms: int, new_id: Callable[..., str]) -> str:

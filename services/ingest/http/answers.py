@@ -32,8 +32,10 @@ def answer_to(error: Exception) -> JSONResponse | None:
     match error:
         case Rejected():
             return problem(error.status, error.reason, error.detail, error.headers)
-        case Refused():
-            return problem(413 if error.reason == "too-many" else 422, error.reason, error.detail)
+        case Refused():  # of the whole document
+            refusal = {"line": 1, "reason": error.reason, "detail": error.detail}
+            status = 413 if error.reason == "too-many" else 422
+            return JSONResponse({"accepted": 0, "refused": [refusal]}, status_code=status)
         case TickRefused():
             return problem(409, "clock-refused", str(error))
         case TransientError():

@@ -63,6 +63,7 @@ _RECEIPT = {
                     "line": {"type": "integer", "description": "From 1; in an array, the event's place in it."},
                     "reason": {"type": "string"},
                     "detail": {"type": "string"},
+                    "rule": {"type": "string", "description": "The policy's exclusion, where one bars the event."},
                 },
             },
         },
