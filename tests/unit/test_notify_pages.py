@@ -66,11 +66,24 @@ def test_the_first_line_says_whom_to_talk_to_first_and_why(tutor: TestClient, en
     assert "Oldest first: 4, 5, 5, 3, 4, 1, 0, 0 of 7 days." in page
 
 
+def test_who_was_taken_on_comes_after_who_was_not_and_who_is_back_comes_last(
+    tutor: TestClient, engine: Engine, gate: Gate
+) -> None:
+    world.fill_directory(engine, gate, {"tutoring": [{"tutor": "t1", "student": "s3"}]})
+    world.take(engine, gate, consent(S1), consent(S2), consent(S3), *(world.trigger(s) for s in (S1, S2, S3)))
+    world.take(engine, gate, world.computed(S2, days=30), world.trigger(S3, state="recovered"))
+    token = world.csrf_of(tutor.get("/tutor").text)
+    tutor.post(f"/tutor/cases/{case_of(engine, S2)}/acknowledge", data={"csrf": token})
+    page = tutor.get("/tutor").text
+    listed = page[page.index('<ol class="cases">') :]
+    assert listed.index("Amina") < listed.index("Ben") < listed.index("Chloé")
+
+
 def test_a_case_shows_reason_figures_and_threshold(tutor: TestClient, engine: Engine, gate: Gate) -> None:
     world.take(engine, gate, consent(S1), world.trigger(S1), world.computed(S1))
     page = tutor.get(f"/tutor/cases/{case_of(engine, S1)}").text
     assert "<h1>Amina Yusuf: no activity on A History of Maps for 15 days, since 27 January 2026.</h1>" in page
-    assert "14 days (a case)" in page
+    assert "14 days: reached" in page
     assert "Case opened for A History of Maps" in page
     assert "not for assessment, progression or award" in page
 

@@ -13,7 +13,7 @@ from services.notify.domain import Case, Reason
 from services.notify.handlers.casework import CaseView
 from services.notify.pages import charts, wording
 from services.notify.pages.wording import Words
-from tests.support.notify import NOW_MS, computed, student_of, trigger
+from tests.support.notify import NOW_MS, computed, new_gate, student_of, trigger
 
 AMINA = PersonRecord("s1", student_of("s1"), "Amina Yusuf", "amina@students.example", "student")
 WORDS = Words(load_register(), {"HIST101": "A History of Maps"})
@@ -27,13 +27,16 @@ def test_without_figures_the_triggers_own_are_told() -> None:
 
 def test_todays_figures_are_told_where_there_are_any() -> None:
     figures = computed(AMINA.pseudonym, days=16)
-    assert WORDS.reason(REASON, figures) == "No activity on A History of Maps for 16 days, since 26 January 2026."
+    assert (
+        WORDS.reason(new_gate().as_of_now(REASON, figures), figures)
+        == "No activity on A History of Maps for 16 days, since 26 January 2026."
+    )
 
 
 def test_who_was_never_seen_is_said_to_be_so() -> None:
     figures = computed(AMINA.pseudonym, days=30)
     never = replace(figures, modules=(replace(figures.modules[0], last_active_day=None),))
-    assert WORDS.reason(REASON, never) == (
+    assert WORDS.reason(new_gate().as_of_now(REASON, never), never) == (
         "No activity on A History of Maps in the 30 days since 12 January 2026, when it could first be seen."
     )
 
@@ -64,7 +67,7 @@ def test_another_rule_is_told_by_its_titles() -> None:
     words = Words(replace(register, rules=(rule,)), WORDS.titles)
     quiet = dataclasses.replace(REASON, rule="quiet", value=1, threshold=1)
     assert words.reason(quiet, None) == (
-        "Active days in 14 on A History of Maps: 1 days on 10 February 2026; a case opens at 1."
+        "Active days in 14 on A History of Maps: 1 day on 10 February 2026; a case opens at 1."
     )
 
 

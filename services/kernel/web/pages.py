@@ -43,7 +43,12 @@ def templates(settings: Settings, *folders: Path, clock: Clock | None = None) ->
         lstrip_blocks=True,
     )
     zone = settings.institution.zone
-    env.filters |= {"moment": partial(moment, zone=zone), "clock_time": partial(clock_time, zone=zone), "day": day}
+    env.filters |= {
+        "moment": partial(moment, zone=zone),
+        "date": partial(date, zone=zone),
+        "clock_time": partial(clock_time, zone=zone),
+        "day": day,
+    }
     env.globals |= {
         "institution": settings.institution.name,
         "stylesheet": _stylesheet(),
@@ -61,6 +66,11 @@ def moment(at_ms: int, *, zone: ZoneInfo) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), text)
 
 
+def date(at_ms: int, *, zone: ZoneInfo) -> Markup:
+    """The local date of a moment as "24 January 2014", readable by machines too."""
+    return day(dt.datetime.fromtimestamp(at_ms // 1000, zone).date().isoformat())
+
+
 def clock_time(at_ms: int, *, zone: ZoneInfo) -> Markup:
     """A moment as "10:02:07" in the institution's time."""
     at = dt.datetime.fromtimestamp(at_ms // 1000, zone)
@@ -69,8 +79,8 @@ def clock_time(at_ms: int, *, zone: ZoneInfo) -> Markup:
 
 def day(iso: str) -> Markup:
     """An ISO date as "24 January 2014", readable by machines too."""
-    date = dt.date.fromisoformat(iso)
-    return Markup('<time datetime="{}">{}</time>').format(iso, f"{date.day} {date:%B %Y}")
+    at = dt.date.fromisoformat(iso)
+    return Markup('<time datetime="{}">{}</time>').format(iso, f"{at.day} {at:%B %Y}")
 
 
 def _of_the_session(request: Request) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class NoLongerAvailable(SignpostError):  # noqa: N818 - the same
 
 @dataclass(frozen=True, slots=True)
 class CaseView:
-    """A case as its tutor may see it; `figures` is None where there are none to show."""
+    """A case as its tutor may see it: reasons with today's value; `figures` is None where there are none to show."""
 
     case: Case
     student: PersonRecord
@@ -35,7 +35,10 @@ class CaseView:
 
 
 def open_cases(unit: Unit, gate: Gate, tutor: str) -> list[CaseView]:
-    """The open cases of the tutor's own students that may be shown now, the most pressing first.
+    """The open cases of the tutor's own students that may be shown now: those to talk to first come first.
+
+    Cases in which a rule still holds, before those that have recovered; cases that nobody has taken on, before those
+    that are; then by need.
 
     Raises:
         NotNow: our view of consent may be behind.
@@ -44,7 +47,7 @@ def open_cases(unit: Unit, gate: Gate, tutor: str) -> list[CaseView]:
     students = unit.directory.students_of(tutor)
     views = _views(unit, gate, unit.cases.all_open(list(students)), students)
     _log(unit, gate, tutor, views, "case-list")
-    return sorted(views, key=lambda v: (*(-n for n in need(v.reasons)), v.case.opened_ms, v.case.id))
+    return sorted(views, key=_rank)
 
 
 def one_case(unit: Unit, gate: Gate, tutor: str, case_id: str) -> CaseView:
@@ -101,15 +104,25 @@ def _to_change(unit: Unit, gate: Gate, tutor: str, case_id: str) -> Case:
     return one_case(unit, gate, tutor, case_id).case
 
 
+def _rank(view: CaseView) -> tuple[bool, bool, int, float, int, str]:
+    holding, worst = need(view.reasons)
+    return not holding, view.case.state == "acknowledged", -holding, -worst, view.case.opened_ms, view.case.id
+
+
 def _views(unit: Unit, gate: Gate, cases: list[Case], students: dict[str, PersonRecord]) -> list[CaseView]:
     pseudonyms = {case.student for case in cases}
-    consents = unit.snapshots.consents(pseudonyms)
-    computed = unit.snapshots.indicators(pseudonyms)
+    consents, computed = unit.snapshots.consents(pseudonyms), unit.snapshots.indicators(pseudonyms)
     reasons = unit.cases.reasons(case.id for case in cases)
+    shown = [case for case in cases if gate.permits(consents.get(case.student), reasons[case.id])]
+    figures = {c.student: _figures(gate, consents, computed.get(c.student)) for c in shown}
     return [
-        CaseView(case, students[case.student], reasons[case.id], _figures(gate, consents, computed.get(case.student)))
-        for case in cases
-        if gate.permits(consents.get(case.student), reasons[case.id])
+        CaseView(
+            case,
+            students[case.student],
+            [gate.as_of_now(reason, figures[case.student]) for reason in reasons[case.id]],
+            figures[case.student],
+        )
+        for case in shown
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.kernel.clock import Clock, SystemClock
 from services.kernel.errors import SignpostError
@@ -58,6 +58,16 @@ class Gate:
     def permits_keeping(self, consent: ConsentStateChanged | None, computed: IndicatorsComputed) -> bool:
         """Whether these indicators may be stored."""
         return may_keep(consent, computed.sources, at_ms=computed.as_of_ms, now_ms=self.clock.now_ms())
+
+    def as_of_now(self, reason: Reason, figures: IndicatorsComputed | None) -> Reason:
+        """The reason with the present value of its indicator, where there is one and the rule still holds."""
+        declared = self.register.rule.get(reason.rule)
+        if figures is None or declared is None or reason.recovered_day is not None:
+            return reason
+        modules = (m for m in figures.modules if m.module == reason.module)
+        values = (i.value for m in modules for i in m.indicators if i.name == declared.indicator)
+        value = next(values, None)
+        return reason if value is None else replace(reason, value=value, day=figures.day)
 
     def _sources_of(self, rule: str) -> tuple[str, ...]:
         """The sources that a rule's indicator is computed from; a rule that the register lacks has none."""

@@ -29,10 +29,7 @@ def weekly(weeks: Sequence[int], name: str) -> Markup:
     """Eight weeks of active days as bars with their figures, oldest first, from 0 to 7."""
     step, top, unit = 56, 24, 16
     base = top + DAYS * unit
-    parts = [
-        Markup('<line class="grid" x1="0" x2="{0}" y1="{1}" y2="{1}"/>').format(len(weeks) * step, base - line * unit)
-        for line in (0, DAYS)
-    ]
+    parts = [Markup('<line class="grid" x1="0" x2="{0}" y1="{1}" y2="{1}"/>').format(len(weeks) * step, base)]
     for number, days in enumerate(weeks):
         x, high = number * step, max(days * unit, 3)
         parts.append(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.kernel.events import Indicator, ModuleIndicators
-from services.kernel.register import Register
+from services.kernel.register import IndicatorEntry, Register
 from services.notify.handlers import casework
 from services.notify.handlers.casework import CaseView
 from services.notify.handlers.unit import Unit
@@ -28,7 +28,6 @@ def row(said: Words, view: CaseView) -> dict[str, Any]:
     return {
         "id": view.case.id,
         "name": view.student.name,
-        "module": said.titles[first.module],
         "why": said.reasons(view),
         "spark": charts.spark(weeks, f"spark-{view.case.id}") if weeks else None,
         "weeks": weeks,
@@ -81,15 +80,20 @@ def _module(register: Register, title: str, figures: ModuleIndicators, number: i
     }
 
 
-def _figure(register: Register, indicator: Indicator) -> tuple[str, str, str, str]:
-    """Name, value, what it looks back over, and the figure that its rule compares with."""
+def _figure(register: Register, indicator: Indicator) -> tuple[str, str, str]:
+    """Name, value, and the figure that its rule compares with."""
     entry = register.indicator[indicator.name]
-    window = f"{indicator.window_days} days" if indicator.window_days else "up to today"
-    threshold = f"{indicator.threshold:g} {entry.unit}" if indicator.threshold is not None else "shown only"
-    level = {"none": "", "watch": " (watch)", "alert": " (a case)"}[indicator.level]
-    return entry.title, f"{indicator.value:g} {entry.unit}", window, threshold + level
+    return entry.title, wording.amount(indicator.value, entry.unit), _threshold(entry, indicator)
+
+
+def _threshold(entry: IndicatorEntry, indicator: Indicator) -> str:
+    if indicator.threshold is None:
+        return "no threshold"
+    reached = {"none": "", "watch": ": reached, to watch only", "alert": ": reached"}[indicator.level]
+    return wording.amount(indicator.threshold, entry.unit) + reached
 
 
 def _rule(register: Register, rule: str, threshold: float) -> str:
     entry = register.indicator[register.rule[rule].indicator]
-    return f"A case opens when “{entry.title}” comes to {threshold:g} {entry.unit}. It means: {entry.formula}."
+    limit = wording.amount(threshold, entry.unit)
+    return f"A case opens when “{entry.title}” comes to {limit}. It means: {entry.formula}."

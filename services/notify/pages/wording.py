@@ -36,14 +36,14 @@ class Words:
     titles: dict[str, str]
 
     def reason(self, reason: Reason, figures: IndicatorsComputed | None) -> str:
-        """One reason as a sentence, with today's figure where there is one, else with the trigger's."""
+        """One reason as a sentence, with its figure and its window."""
         title = self.titles[reason.module]
         if reason.recovered_day is not None:
             return f"Active again on {title} since {day(reason.recovered_day)}."
         if reason.rule == _SILENCE:
             return _silence(reason, title, of_module(figures, reason.module))
         entry = self.register.indicator[self.register.rule[reason.rule].indicator]
-        value = f"{reason.value:g} {entry.unit}"
+        value = amount(reason.value, entry.unit)
         return f"{entry.title} on {title}: {value} on {day(reason.day)}; a case opens at {reason.threshold:g}."
 
     def reasons(self, view: CaseView) -> list[str]:
@@ -92,6 +92,11 @@ def state(case: Case) -> tuple[str, str]:
     return STATES[case.state]
 
 
+def amount(value: float, unit: str) -> str:
+    """A figure with its unit: "1 day", "14 days", "2.5 days"."""
+    return f"{value:g} {unit.removesuffix('s') if value == 1 else unit}"
+
+
 def day(iso: str) -> str:
     """An ISO date as "24 January 2014"."""
     date = dt.date.fromisoformat(iso)
@@ -99,8 +104,7 @@ def day(iso: str) -> str:
 
 
 def _silence(reason: Reason, title: str, figures: ModuleIndicators | None) -> str:
-    current = next((i.value for i in figures.indicators if i.name == reason.rule), None) if figures else None
-    days = f"{current if current is not None else reason.value:g} days"
+    days = amount(reason.value, "days")
     if figures is not None and figures.last_active_day is None:
         return f"No activity on {title} in the {days} since {day(figures.since_day)}, when it could first be seen."
     last = figures.last_active_day if figures is not None and figures.last_active_day else reason.episode_day
