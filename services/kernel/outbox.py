@@ -7,6 +7,7 @@ lease. A crash between publishing and deleting publishes again; consumers drop w
 
 from __future__ import annotations
 
+import queue
 import threading
 import uuid
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -49,6 +50,7 @@ LEASE_MS = 5_000
 BATCH = 500
 _QUIET_S = 0.2
 _BACK_OFF_S = 1.0
+_PATIENCE_MS = 8_000  # with the broker, in one round
 _LONGEST_WAIT_S = 60  # of a record, before the service says that it is not ready
 _log = log(__name__)
 
@@ -186,7 +188,7 @@ class OutboxRelay(Background):
         producer.begin_transaction()
         prefix = self._kafka.namespace
         sent = [producer.send(prefix + row.topic, key=row.key.encode(), value=row.value) for row in rows]
-        producer.commit_transaction()
+        _commit(producer)
         for future, row in zip(sent, rows, strict=True):
             future.get(timeout=0)
             self._metrics.published.labels(row.topic).inc()
@@ -203,7 +205,9 @@ class OutboxRelay(Background):
                 client_id=client_id(self._service),
                 transactional_id=self._kafka.group(f"{self._service}-outbox"),
                 transaction_timeout_ms=10_000,
-                max_block_ms=10_000,
+                max_block_ms=_PATIENCE_MS,
+                request_timeout_ms=_PATIENCE_MS // 2,
+                delivery_timeout_ms=_PATIENCE_MS,
                 acks="all",
             )
             self._producer.init_transactions()  # fences a relay that lost its lease without noticing
@@ -212,6 +216,31 @@ class OutboxRelay(Background):
     def _let_go_of_producer(self) -> None:
         """An open transaction of it is aborted by the broker; the lease must be asked for again."""
         self._renew_ms = 0
-        if self._producer is not None:
-            self._producer.close(timeout=5)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(KafkaError):  # what it could not deliver is still in the database
+                producer.close(timeout=_PATIENCE_MS / 1000 + 1)
+
+
+def _commit(producer: KafkaProducer) -> None:
+    """Commit, but not wait for ever, as the client does when the broker's answer to it was lost in a crash.
+
+    A commit that came about after all does no harm: the same records are published again, in the same order.
+    """
+    ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def commit() -> None:
+        try:
+            producer.commit_transaction()
+        except Exception as error:  # noqa: BLE001 - it is raised again below, in the thread that waits
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    threading.Thread(target=commit, name="outbox-commit", daemon=True).start()
+    try:
+        problem = ended.get(timeout=_PATIENCE_MS / 1000 + 1)
+    except queue.Empty:
+        problem = KafkaTimeoutError("the broker did not answer the commit")
+    if problem is not None:
+        raise problem
