@@ -24,6 +24,7 @@ from tests.support.waiting import eventually
 from tests.support.workers import WorkerProcess, assert_same_as_undisturbed, position_reached, workers
 
 TIMES = 8
+PARTITIONS = 4
 STUDENTS = [student_of(f"s{number}") for number in range(400)]
 pytestmark = pytest.mark.requirement("R1")  # no denial may cost an accepted event of a consenting student
 
@@ -70,6 +71,11 @@ def a_shard_is_taken(worker: WorkerProcess) -> Iterator[None]:
     eventually(lambda: worker.said("shard_ready") > before, 60, "a shard in the worker's hands")
 
 
+def takes_over(worker: WorkerProcess) -> None:
+    """Wait until the worker owns every shard."""
+    eventually(lambda: len(worker.owns()) == PARTITIONS, 60, "the other taking over")
+
+
 def assert_nothing_lost_or_doubled(kafka: KafkaSettings, *running: WorkerProcess) -> None:
     """Let the workers come to the end and stop; what they leave equals an undisturbed run's, to the byte."""
     eventually(lambda: position_reached(kafka) or dead(running), 120, "the end of the events")
@@ -111,7 +117,8 @@ def test_second_worker_joins_and_leaves(kafka_settings: KafkaSettings, tmp_path:
                 for leaving in pair if turn % 2 else reversed(pair):
                     stream.flow(random_.random())
                     assert leaving.stop() == 0
-            first.start()
+            with a_shard_is_taken(first):
+                first.start()
         assert_nothing_lost_or_doubled(kafka_settings, first)
 
 
@@ -121,15 +128,18 @@ def test_paused_worker(kafka_settings: KafkaSettings, tmp_path: Path) -> None:
     with workers(kafka_settings, tmp_path, 2) as running:
         with Stream(kafka_settings, seed=3) as stream:
             for worker in running:
-                with a_shard_is_taken(worker):
-                    worker.start()
+                worker.start()
             for turn in range(TIMES):
                 paused, other = running[turn % 2], running[1 - turn % 2]
-                with a_shard_is_taken(other):
-                    paused.signal(signal.SIGSTOP)
+                eventually(
+                    lambda: [len(worker.owns()) for worker in running] == [PARTITIONS / 2] * 2, 60, "an even share"
+                )
                 stream.flow(random_.random())
-                with a_shard_is_taken(paused):
-                    paused.signal(signal.SIGCONT)
+                paused.signal(signal.SIGSTOP)
+                with a_shard_is_taken(other):
+                    takes_over(other)
+                stream.flow(random_.random())
+                paused.signal(signal.SIGCONT)
         assert_nothing_lost_or_doubled(kafka_settings, *running)
 
 

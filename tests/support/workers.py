@@ -82,6 +82,11 @@ class WorkerProcess:
         assert self._process is not None
         return self._process.wait(timeout_s)
 
+    def owns(self) -> list[int]:
+        """The partitions whose shards it last took up, by its log."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if '"shards_owned"' in line]
+        return list(msgspec.json.decode(lines[-1][lines[-1].index("{") :])["partitions"]) if lines else []
+
     def said(self, words: str) -> int:
         """How often the words stand in its log."""
         return self.log.read_text(errors="replace").count(words)
