@@ -45,14 +45,18 @@ def reading(bound: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def migrate(bound: Engine, scripts: Path) -> None:
-    """Bring the database to the newest revision of the migrations in `scripts`; instances wait for each other."""
+def migrate(bound: Engine, scripts: Path, revision: str = "head") -> None:
+    """Bring the database to a revision of the migrations in `scripts`, the newest by default.
+
+    "base" takes everything back. Instances that start at once wait for each other.
+    """
     with bound.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config = _config(scripts)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        change = command.downgrade if revision == "base" else command.upgrade
+        change(config, revision)
 
 
 def is_current(bound: Engine, scripts: Path) -> bool:

@@ -12,7 +12,7 @@ from services.kernel.ids import Pseudonyms
 from services.kernel.kafka import partition_of
 from services.kernel.settings import KafkaSettings
 from services.kernel.topics import CONSENT_STATE
-from tests.support.consent import BEARER, SECRET, published, row, settings
+from tests.support.consent import BEARER, SECRET, Visitor, published, row, settings
 from tests.support.kafka import read_topic
 from tests.support.waiting import eventually
 
@@ -37,3 +37,21 @@ def test_a_decision_reaches_the_gates_with_its_version_and_its_end(
     assert record.key == student.encode()
     assert record.partition == partition_of(student, kafka_settings.partitions)
     assert b"s0000001" not in (record.value or b"")
+
+
+@pytest.mark.requirement("R1")
+@pytest.mark.requirement("R3")
+def test_a_withdrawal_in_the_portal_reaches_the_gates_as_a_newer_snapshot_without_grants(
+    tmp_path: Path, kafka_settings: KafkaSettings
+) -> None:
+    """A record, not a tombstone, and after the grant that it ends: in the topic too, the newest is the last."""
+    shown = {"notice": "2026-1", "language": "en"}
+    with TestClient(create_app(settings(tmp_path, kafka_settings))) as client:
+        client.post("/v1/registration", json={"decisions": [row()]}, headers=BEARER)
+        student = Visitor(client, "s0000001")
+        student.post("/choices/tutor-notify", all="yes", **shown)
+        student.post("/withdraw", **shown)
+        states = eventually(lambda: found if len(found := published(kafka_settings)) == 3 else None)
+
+    assert states is not None
+    assert [(state.version, len(state.grants)) for state in states] == [(1, 1), (2, 6), (3, 0)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
+from fastapi.testclient import TestClient
 
 from services.kernel.codec import decoder
 from services.kernel.events import ConsentStateChanged
@@ -54,6 +57,31 @@ def row(person: str = "s0000001", **changes: Any) -> dict[str, Any]:
         "notice": "2026-1",
         "language": "en",
     } | changes
+
+
+class Visitor:
+    """A browser with one session, without JavaScript."""
+
+    def __init__(self, client: TestClient, person: str | None) -> None:
+        self._client = client
+        if person:
+            self.post("/sign-in", person=person)
+
+    def get(self, path: str) -> httpx.Response:
+        page: httpx.Response = self._client.get(path, headers={"Accept": "text/html"})
+        return page
+
+    def post(self, path: str, **fields: Any) -> httpx.Response:
+        """Send a form with the session's token, and follow to where it leads."""
+        page = self.get("/sign-in").text
+        token = re.search(r'name="csrf" value="([^"]+)"', page)
+        assert token
+        answer: httpx.Response = self._client.post(path, data={"csrf": token[1], **fields})
+        return answer
+
+    def stands(self) -> dict[tuple[str, str], str]:
+        consents = self._client.get("/v1/me/consents").json()["consents"]
+        return {(cell["purpose"], cell["source"]): cell["state"] for cell in consents}
 
 
 def published(kafka: KafkaSettings) -> list[ConsentStateChanged]:

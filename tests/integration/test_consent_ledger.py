@@ -1,0 +1,262 @@
+"""The ledger on SQLite and on PostgreSQL: it only grows, and two who decide at once both count, once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from services.consent import domain
+from services.consent.adapters import ledger
+from services.consent.adapters.ledger import MIGRATIONS, metadata, outbox
+from services.consent.domain import ConsentEvent, Decision
+from services.consent.handlers import Consents
+from services.kernel import database
+from services.kernel.clock import StreamClock
+from services.kernel.codec import decoder
+from services.kernel.errors import TransientError
+from services.kernel.events import ConsentStateChanged
+from services.kernel.metrics import ConsentMetrics
+from services.kernel.topics import CONSENT_STATE
+
+ZONE = ZoneInfo("Europe/London")
+STUDENT = "a" * 64
+SHOWN = ("2026-1", "en")
+NOW = 1_800_000_000_000
+VLE, LIBRARY = ("individual-indicators", "vle"), ("individual-indicators", "library")
+CELLS = list(product(["individual-indicators", "tutor-notify"], ["vle", "library", "attendance"]))
+
+_REPLACE = {
+    "sqlite": "INSERT OR REPLACE INTO consent_events SELECT * FROM consent_events",
+    "postgresql": "TRUNCATE consent_events",
+}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/consent.db"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    made = database.engine(url)
+    database.migrate(made, MIGRATIONS)
+    yield made
+    made.dispose()
+
+
+def consents(engine: Engine, committed: Callable[[], None] = lambda: None) -> Consents:
+    return Consents(engine, StreamClock(NOW), ZONE, ConsentMetrics(), committed)
+
+
+def registered(cell: tuple[str, str], from_ms: int = NOW, state: domain.State = "given") -> Decision:
+    until_ms = from_ms + 1_000_000 if state == "given" else None
+    return Decision(*cell, state, from_ms, until_ms, *SHOWN, channel="registration")
+
+
+def published(engine: Engine, student: str = STUDENT) -> list[ConsentStateChanged]:
+    """What stands in the outbox for a student, in the relay's order."""
+    read = decoder(CONSENT_STATE)
+    query = select(outbox.records.c.value).where(outbox.records.c.key == student).order_by(outbox.records.c.id)
+    with database.reading(engine) as transaction:
+        return [read(value) for value in transaction.execute(query).scalars()]
+
+
+def test_a_decision_and_its_snapshot_are_one_transaction(engine: Engine) -> None:
+    service = consents(engine)
+    first = service.answer(STUDENT, {VLE: True, LIBRARY: False}, SHOWN)
+    second = service.answer(STUDENT, {LIBRARY: True}, SHOWN)
+
+    assert [event.version for event in first] == [1, 1]
+    assert [event.version for event in second] == [2]
+    assert service.history(STUDENT) == [*first, *second]
+    assert [(s.version, [g.source for g in s.grants]) for s in published(engine)] == [
+        (1, ["vle"]),
+        (2, ["library", "vle"]),
+    ]
+
+
+@pytest.mark.requirement("R3")
+def test_withdrawing_everything_publishes_a_snapshot_without_grants(engine: Engine) -> None:
+    """A record, not a tombstone: an older one that arrives later must lose against it."""
+    service = consents(engine)
+    service.answer(STUDENT, dict.fromkeys(CELLS, True), SHOWN)
+    withdrawn = service.withdraw_all(STUDENT, SHOWN)
+
+    assert {event.decision.state for event in withdrawn} == {"withdrawn"}
+    assert [(state.version, len(state.grants)) for state in published(engine)] == [(1, len(CELLS)), (2, 0)]
+    assert service.withdraw_all(STUDENT, SHOWN) == ()
+
+
+def test_what_changes_nothing_leaves_no_trace(engine: Engine) -> None:
+    service = consents(engine)
+    service.answer(STUDENT, {VLE: True}, SHOWN)
+
+    assert service.answer(STUDENT, {VLE: True}, SHOWN) == ()
+    assert [state.version for state in published(engine)] == [1]
+
+
+def test_a_registration_sent_again_changes_nothing_even_after_a_withdrawal(engine: Engine) -> None:
+    students = [f"{number:064x}" for number in range(600)]
+    body = {student: [registered(VLE), registered(LIBRARY, state="refused")] for student in students}
+    service = consents(engine)
+
+    first = service.register(body)
+    service.withdraw_all(students[0], SHOWN)
+    again = service.register(body)
+
+    assert (first.recorded, first.students) == (1200, 600)
+    assert (again.recorded, again.unchanged, again.students) == (0, 1200, 0)
+    assert [len(state.grants) for state in published(engine, students[0])] == [1, 0]
+    assert len(published(engine, students[-1])) == 1
+
+
+def test_the_relay_is_woken_after_the_commit(engine: Engine) -> None:
+    seen: list[int] = []
+    service = consents(engine, committed=lambda: seen.append(len(published(engine))))
+    service.answer(STUDENT, {VLE: True}, SHOWN)
+
+    assert seen == [1]
+
+
+def test_the_database_itself_refuses_to_change_the_past(engine: Engine) -> None:
+    service = consents(engine)
+    service.answer(STUDENT, {VLE: False}, SHOWN)
+    before = service.history(STUDENT)
+
+    for statement in ("UPDATE consent_events SET state = 'given'", "DELETE FROM consent_events", _REPLACE[engine.name]):
+        with pytest.raises(DBAPIError, match="append-only"), engine.begin() as transaction:
+            transaction.execute(text(statement))
+
+    assert service.history(STUDENT) == before
+
+
+@pytest.mark.requirement("R1")
+def test_many_who_decide_at_once_lose_nothing_and_double_nothing(url: str, engine: Engine) -> None:
+    """Two instances, tabs and imports: versions without a gap, the outbox in their order, each answer kept."""
+    engines = [engine, database.engine(url)]
+    start = threading.Barrier(len(CELLS))
+
+    def decide(number: int) -> Sequence[ConsentEvent]:
+        service = consents(engines[number % 2])
+        start.wait()
+        return service.answer(STUDENT, {CELLS[number]: number % 3 != 0}, SHOWN)
+
+    with ThreadPoolExecutor(len(CELLS)) as pool:
+        recorded = [event for events in pool.map(decide, range(len(CELLS))) for event in events]
+
+    history = consents(engine).history(STUDENT)
+    assert [event.version for event in history] == list(range(1, len(CELLS) + 1))
+    assert sorted(history, key=lambda event: event.version) == sorted(recorded, key=lambda event: event.version)
+    states = published(engine)
+    assert all(before.version < after.version for before, after in pairwise(states))
+    assert states[-1] == domain.snapshot(history)
+    engines[1].dispose()
+
+
+def test_the_same_click_in_two_tabs_counts_once(url: str, engine: Engine) -> None:
+    engines = [engine, database.engine(url)]
+    start = threading.Barrier(2)
+
+    def click(number: int) -> int:
+        start.wait()
+        return len(consents(engines[number]).answer(STUDENT, dict.fromkeys(CELLS, True), SHOWN))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(click, range(2))) == [0, len(CELLS)]
+    engines[1].dispose()
+
+
+def test_two_imports_of_the_same_students_at_once_both_end(url: str, engine: Engine) -> None:
+    """Sorted alike, they cannot hold each other up for good."""
+    engines = [engine, database.engine(url)]
+    students = [f"{number:064x}" for number in range(300)]
+    bodies: list[dict[str, list[Decision]]] = [
+        {student: [registered(VLE)] for student in students},
+        {student: [registered(LIBRARY)] for student in reversed(students)},
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        totals = list(pool.map(lambda n: consents(engines[n]).register(bodies[n]), range(2)))
+
+    assert [total.recorded for total in totals] == [300, 300]
+    for student in students[::50]:
+        assert [state.version for state in published(engine, student)] == [1, 2]
+    engines[1].dispose()
+
+
+def test_a_writer_that_always_comes_second_gives_up_with_an_error_to_try_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is recorded."""
+    monkeypatch.setattr("services.consent.handlers._LONGEST_WAIT_S", 0)
+    consents(engine).answer(STUDENT, {VLE: True}, SHOWN)
+
+    def stale(_: Connection, students: Sequence[str]) -> dict[str, list[ConsentEvent]]:
+        return {student: [] for student in students}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "histories", stale)
+        with pytest.raises(TransientError):
+            consents(engine).answer(STUDENT, {LIBRARY: True}, SHOWN)
+
+    assert len(consents(engine).history(STUDENT)) == len(published(engine)) == 1
+
+
+def test_a_reader_waits_for_no_writer(engine: Engine) -> None:
+    service = consents(engine)
+    service.answer(STUDENT, {VLE: True}, SHOWN)
+    with engine.begin() as transaction:
+        ledger.append(transaction, [ConsentEvent(STUDENT, 2, 0, NOW, registered(LIBRARY))])
+        with ThreadPoolExecutor(1) as pool:
+            assert len(pool.submit(service.history, STUDENT).result(timeout=10)) == 1
+
+
+def test_the_migrations_make_what_the_code_expects_and_go_back(url: str) -> None:
+    engine = database.engine(url)
+    assert database.behind(engine, MIGRATIONS)
+    database.migrate(engine, MIGRATIONS)
+    assert database.behind(engine, MIGRATIONS) is None
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    consents(engine).answer(STUDENT, {VLE: True}, SHOWN)
+
+    database.migrate(engine, MIGRATIONS, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    database.migrate(engine, MIGRATIONS)
+    engine.dispose()
+
+
+def test_instances_that_start_at_once_migrate_once(url: str) -> None:
+    engines = [database.engine(url) for _ in range(4)]
+    start = threading.Barrier(len(engines))
+
+    def migrate(engine: Engine) -> Any:
+        start.wait()
+        database.migrate(engine, MIGRATIONS)
+        return database.behind(engine, MIGRATIONS)
+
+    with ThreadPoolExecutor(len(engines)) as pool:
+        assert list(pool.map(migrate, engines)) == [None] * len(engines)
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "consent.db").write_bytes(b"this is no database" * 100)
+    engine = database.engine(f"sqlite:///{tmp_path}/consent.db")
+
+    assert "does not answer" in (database.behind(engine, MIGRATIONS) or "")

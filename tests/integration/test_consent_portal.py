@@ -1,0 +1,189 @@
+"""The student's pages, as a browser without JavaScript meets them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from services.consent.adapters.ledger import MIGRATIONS
+from services.consent.app import create_app
+from services.consent.handlers import Consents
+from services.consent.notices import load_notices
+from services.kernel import database
+from services.kernel.errors import TransientError
+from services.kernel.register import load_register
+from tests.support.consent import BEARER, Visitor, row, settings
+
+NOTICE = load_notices(load_register()).in_force("en")
+SHOWN = {"notice": NOTICE.version, "language": NOTICE.language}
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> TestClient:
+    wired = settings(tmp_path)
+    engine = database.engine(wired.consent.database_url)
+    database.migrate(engine, MIGRATIONS)
+    engine.dispose()
+    return TestClient(create_app(wired))
+
+
+@pytest.fixture
+def student(client: TestClient) -> Visitor:
+    return Visitor(client, "s0000001")
+
+
+def words(answer: httpx.Response) -> str:
+    """The page's text, without its tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)).replace("&#39;", "'")
+
+
+def test_a_stranger_is_led_to_the_sign_in_page_and_a_tutor_is_told_that_it_is_not_theirs(client: TestClient) -> None:
+    assert client.get("/").url.path == "/sign-in"
+    assert Visitor(client, "t0000001").get("/").status_code == 403
+
+
+@pytest.mark.requirement("R2")
+def test_each_purpose_says_what_it_does_who_sees_it_and_what_a_no_means(student: Visitor) -> None:
+    page = words(student.get("/"))
+
+    for told in NOTICE.purposes.values():
+        for text in (told.question, told.does, told.seen_by, told.if_no):
+            assert text in page
+
+
+@pytest.mark.requirement("R1")
+def test_nothing_is_chosen_beforehand(student: Visitor) -> None:
+    page = student.get("/")
+
+    assert "You have not decided yet, so nothing about you is used." in words(page)
+    assert not re.search(r"<input[^>]*\bchecked\b", page.text)
+    assert "Withdraw everything" not in page.text
+
+
+def test_yes_and_no_weigh_the_same(student: Visitor) -> None:
+    """The same number of switches and buttons, of the same kind."""
+    page = student.get("/").text
+
+    assert page.count('value="yes"') == page.count('value="no"') == 4 * 6
+    kinds = re.findall(r'<button class="button (\w+)" type="submit" name="all" value="(?:yes|no)"', page)
+    assert kinds == ["choice"] * 8
+
+
+@pytest.mark.requirement("R3")
+def test_each_system_is_decided_for_itself_and_the_page_after_says_what_is_recorded(student: Visitor) -> None:
+    after = student.post("/choices/tutor-notify", vle="yes", library="no", **SHOWN)
+
+    assert after.url.path == "/decisions/1"
+    text = words(after)
+    assert "It is recorded." in text
+    assert "Yes Virtual learning environment" in text
+    assert "No Library" in text
+    assert "needs a yes to “May we work out how your studies are going?”" in text
+    assert student.stands() == {("tutor-notify", "vle"): "given", ("tutor-notify", "library"): "refused"}
+    assert "Yes, in part" in student.get("/").text
+
+
+@pytest.mark.requirement("R3")
+def test_everything_is_withdrawn_by_one_click(student: Visitor) -> None:
+    student.post("/choices/individual-indicators", all="yes", **SHOWN)
+    student.post("/choices/tutor-notify", vle="yes", **SHOWN)
+    assert "Withdraw everything" in student.get("/").text
+
+    after = student.post("/withdraw", **SHOWN)
+
+    assert NOTICE.purposes["individual-indicators"].now_no in words(after)
+    assert NOTICE.purposes["tutor-notify"].now_no in words(after)
+    assert set(student.stands().values()) == {"withdrawn"}
+    assert "You say yes to nothing, so nothing about you is used." in words(student.get("/"))
+
+
+def test_saying_no_to_some_while_others_go_on_names_those_left_out(student: Visitor) -> None:
+    student.post("/choices/individual-indicators", all="yes", **SHOWN)
+    after = student.post("/choices/individual-indicators", library="no", **SHOWN)
+
+    assert "Library: left out from now on." in words(after)
+    assert NOTICE.purposes["individual-indicators"].now_no not in words(after)
+
+
+def test_the_same_choice_again_records_nothing_and_says_so(student: Visitor) -> None:
+    student.post("/choices/student-view", all="yes", **SHOWN)
+    after = student.post("/choices/student-view", all="yes", **SHOWN)
+
+    assert after.url.path == "/"
+    assert "Nothing had to change" in words(after)
+    assert student.get("/decisions/2").status_code == 404
+
+
+def test_a_form_without_a_choice_says_how_to_mend_it(student: Visitor) -> None:
+    answer = student.post("/choices/tutor-notify", **SHOWN)
+
+    assert answer.status_code == 422
+    assert 'href="#tutor-notify-vle"' in answer.text
+    assert "Choose yes or no for at least one system." in words(answer)
+    assert student.stands() == {}
+
+
+@pytest.mark.requirement("R2")
+def test_a_yes_to_words_that_are_not_in_force_is_not_taken(student: Visitor) -> None:
+    """The record must say which words the student read."""
+    answer = student.post("/choices/tutor-notify", all="yes", notice="2025-1", language="en")
+
+    assert answer.status_code == 409
+    assert "Nothing was recorded: the text has changed" in words(answer)
+    assert student.stands() == {}
+
+
+def test_a_withdrawal_counts_whatever_was_read(student: Visitor) -> None:
+    student.post("/choices/tutor-notify", all="yes", **SHOWN)
+    student.post("/withdraw", notice="2025-1")
+
+    assert set(student.stands().values()) == {"withdrawn"}
+
+
+@pytest.mark.parametrize("path", ["/withdraw", "/choices/tutor-notify"])
+def test_a_forged_form_changes_nothing(client: TestClient, student: Visitor, path: str) -> None:
+    student.post("/choices/tutor-notify", vle="yes", **SHOWN)
+    answer = client.post(path, data={"csrf": "guessed", "all": "no", **SHOWN})
+
+    assert answer.status_code == 403
+    assert student.stands() == {("tutor-notify", "vle"): "given"}
+
+
+def test_an_unknown_purpose_or_system_is_not_recorded(student: Visitor) -> None:
+    assert student.post("/choices/marking", all="yes", **SHOWN).status_code == 404
+    assert student.post("/choices/tutor-notify", counselling="yes", **SHOWN).status_code == 422
+    assert student.stands() == {}
+
+
+def test_nobody_sees_the_decisions_of_another(client: TestClient, student: Visitor) -> None:
+    student.post("/choices/tutor-notify", all="yes", **SHOWN)
+    other = Visitor(client, "s0000002")
+
+    assert other.stands() == {}
+    assert other.get("/decisions/1").status_code == 404
+
+
+def test_what_was_said_at_registration_shows_with_its_end(client: TestClient, student: Visitor) -> None:
+    rows = [row(until="2999-06-30T00:00:00Z"), row(source="library", state="refused")]
+    ended = row(source="attendance", **{"from": "2013-09-21T09:00:00+01:00"})
+    client.post("/v1/registration", json={"decisions": [*rows, ended]}, headers=BEARER)
+    text = words(student.get("/"))
+
+    assert "For Virtual learning environment only, until 30 June 2999 ." in text
+    assert "Attendance ended 21 September 2014" in text
+
+
+def test_when_the_records_cannot_be_reached_the_page_says_so(student: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise TransientError
+
+    monkeypatch.setattr(Consents, "answer", away)
+    answer = student.post("/choices/tutor-notify", all="yes", **SHOWN)
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert "Nothing was changed" in words(answer)
