@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 SETUP := $(VENV)/.signpost-setup
 DEV := $(VENV)/.signpost-dev
-BENCHES := $(sort $(wildcard tests/bench/bench_*.py))
+BENCHES := $(filter-out %/__init__.py,$(sort $(wildcard tests/bench/*.py)))
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --extra local
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import sqlalchemy as sa
 from kafka import KafkaProducer
@@ -9,6 +12,7 @@ from playwright.sync_api import Page
 
 from services.kernel.settings import KafkaSettings
 from services.kernel.topics import ALL_TOPICS, CONSENT_STATE, DEAD_LETTERS
+from tests.support import CHECKOUT
 from tests.support.kafka import admin_client, read_topic, write
 from tests.support.waiting import eventually
 
@@ -65,3 +69,29 @@ def test_waiting_gives_what_came_and_says_what_did_not() -> None:
     assert eventually(lambda: next(answers)) == 7
     with pytest.raises(AssertionError, match=r"the moon did not come true in 0\.1 s; last: 0"):
         eventually(lambda: 0, 0.1, "the moon")
+
+
+def run_one_that_needs_prometheus(**environment: str) -> subprocess.CompletedProcess[str]:
+    """A test run on a machine that has neither Prometheus nor a way to install it."""
+    test = "tests/integration/test_prometheus.py::test_the_shipped_configuration_is_valid"
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test],
+        cwd=CHECKOUT,
+        env={"PATH": "/nonexistent", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_what_a_machine_lacks_is_skipped_and_named_at_the_end() -> None:
+    done = run_one_that_needs_prometheus()
+    assert done.returncode == 0
+    assert "prometheus is not on this machine: put `prometheus` and `promtool` into the PATH" in done.stdout
+    assert "1 skipped" in done.stdout.splitlines()[-1]
+
+
+def test_in_ci_nothing_is_skipped() -> None:
+    done = run_one_that_needs_prometheus(CI="true")
+    assert done.returncode == 1
+    assert "prometheus is not on this machine" in done.stdout
