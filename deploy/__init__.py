@@ -1,0 +1,1 @@
+"""What runs Signpost: on this machine, in containers, and the demo university with its term."""

@@ -54,8 +54,7 @@ def main() -> None:
     Settings come from the environment (SIGNPOST_…) and from the TOML file that SIGNPOST_CONFIG names; for example
     SIGNPOST_KAFKA__BOOTSTRAP=kafka:9092 or SIGNPOST_CONSENT__DATABASE_URL=postgresql://….
 
-    Exit codes: 0 done; 1 something must be mended, and the message says what; 2 wrong usage, or something outside
-    does not answer now.
+    Exit codes: 0 done; 1 mend what the message says; 2 wrong usage, or something outside does not answer now.
     """
 
 
@@ -196,8 +195,8 @@ def provision() -> None:
 def simulate_term(state: Path, days_per_second: float | None, **university: int | None) -> None:
     """Replay a simulated term through the running stack.
 
-    Needs a stack that `signpost up` runs; the events go in by its front door. The same university, seed and length give the same events, so that a second
-    replay changes nothing; other ones are a term of their own, which begins where the stack's clock stands.
+    Needs a stack that `signpost up` runs; the events go in by its front door. The same university, seed and length
+    give the same events, so a second replay changes nothing; others begin where the stack's clock stands.
     """
     from dataclasses import replace
 
