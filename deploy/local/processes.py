@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from deploy.local.interrupts import undisturbed
+
 PATIENCE_S = 20.0
 _LOOK_S = 0.3
 _LONGEST_BACK_OFF_S = 30.0
@@ -102,7 +104,7 @@ class Child:
         """Start the program, its output going to the end of its log."""
         if self.log.exists() and self.log.stat().st_size > _BIGGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, undisturbed():
             self._log_start = output.tell()
             self._process = subprocess.Popen(
                 list(self.program.command),
@@ -112,7 +114,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._record.write_text(f"{self._process.pid} {_identity(self._process.pid)}")
+            self._record.write_text(f"{self._process.pid} {_identity(self._process.pid)}")
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM; nothing happens where it does not run."""
@@ -231,20 +233,19 @@ class _Care:
 
 
 def _identity(pid: int) -> str:
-    """When the process began and what it is: no two processes have the same; empty where there is none."""
+    """When the process began: no two with the same id began at the same moment; empty where there is none."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return _identity_by_ps(pid)
-    return f"{fields[19]} {command}".strip()
+    return "" if state in "ZX" else f"{boot} {fields[18]}"
 
 
 def _identity_by_ps(pid: int) -> str:
-    shown = subprocess.run(
-        ["ps", "-p", str(pid), "-o", "lstart=,command="], capture_output=True, text=True, check=False
-    )
-    return shown.stdout.strip()
+    command = ["ps", "-p", str(pid), "-o", "stat=,lstart="]
+    state, _, began = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else began.strip()
 
 
 def _end_stranger(pid: int, identity: str) -> None:

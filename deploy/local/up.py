@@ -7,6 +7,7 @@ killed, the next one finds what is left of it and ends that first.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,7 +22,7 @@ from deploy.demo import commands
 from deploy.demo.session import Target
 from deploy.demo.stack import Stack
 from deploy.demo.university import Demo
-from deploy.local import environment, jars, summary
+from deploy.local import environment, summary
 from deploy.local.broker import Broker
 from deploy.local.folder_lock import FolderLock
 from deploy.local.ground import WatchedBroker, cluster_of, moved_where_taken, wanted_ports
@@ -31,11 +32,12 @@ from deploy.local.readiness import wait_caught_up, wait_ready
 from deploy.local.state import Ports, RunFile, Secrets, StateFolder
 from deploy.local.status import ask
 from services.ingest.adapters.sources import add_source
-from services.kernel.errors import ConfigurationError
+from services.kernel.errors import ConfigurationError, SignpostError
 from services.kernel.kafka import provision
 from services.kernel.settings import Settings, load_settings
 
 _STUDENTS_A_TUTOR = 25
+_WIDTH = 120  # where there is no terminal to ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +68,13 @@ def up(options: Options) -> None:
     Raises:
         SignpostError: something cannot be had, is in use or does not start; what was started is stopped again.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     with Interrupts() as interrupts:
         try:
             _Run(options, console, interrupts).until_asked_to_stop()
-        except StopAsked:
+        except (StopAsked, SignpostError):
+            if not interrupts.asked:  # else Ctrl-C has reached a tool of ours, too, and that is what failed
+                raise
             console.print("All is stopped. `signpost up` continues with what is there.")
 
 
@@ -154,9 +158,8 @@ class _Run:
             ports.controller,
             say=self._say,
         )
-        jars.classpath(broker.jars_folder, self._say)  # may take long; the rest must not be broken off half-way
         started.callback(broker.stop)
-        with self._step("Starting Kafka", lambda: f"Kafka answers at {broker.bootstrap}"), self._interrupts.held():
+        with self._step("Starting Kafka", lambda: f"Kafka answers at {broker.bootstrap}"):
             broker.start()
         self._watched.append(WatchedBroker(broker))
         return broker
@@ -180,9 +183,8 @@ class _Run:
         services = [Child(p, logs, pids) for p in environment.services(self._folder, run, self._folder.secrets())]
         started.callback(stop_all, [mail], self._say)
         started.callback(stop_all, services, self._say)
-        with self._interrupts.held():
-            for child in (mail, *services):
-                child.start()
+        for child in (mail, *services):
+            child.start()
         with self._step("Starting the services", lambda: "The services are ready") as tell:
             wait_ready([mail, *services], tell)
         supervisor = Supervisor([*self._watched, mail, *services], self._say)

@@ -142,7 +142,7 @@ def test_what_a_killed_run_has_left_is_ended_by_the_next(tmp_path: Path, child: 
 
 
 def test_a_stranger_with_a_recorded_id_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "tiny.pid").write_text(f"{os.getpid()} 12345 python -m services.cli serve consent")
+    (tmp_path / "tiny.pid").write_text(f"{os.getpid()} another boot and moment")
     (tmp_path / "half-written.pid").write_text("")
     end_left_behind(tmp_path, pytest.fail)
     assert not list(tmp_path.glob("*.pid"))
