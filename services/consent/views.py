@@ -42,7 +42,7 @@ class PurposeView:
 
     @property
     def answer(self) -> str:
-        """All in a word: yes, no, partly, ended or undecided."""
+        """All in a word: yes, no, partly, ended, undecided, or open (some no, the rest undecided)."""
         words = {_WORDS[system.stands] for system in self.systems}
         return words.pop() if len(words) == 1 else "partly" if "yes" in words else _mixed(words)
 
@@ -165,4 +165,4 @@ def _idle_for(purpose: str, notice: Notice, rules: Mapping[Cell, ConsentEvent], 
 
 
 def _mixed(words: set[str]) -> str:
-    return "ended" if "ended" in words else "undecided"
+    return "ended" if "ended" in words else "open"

@@ -109,6 +109,14 @@ def test_saying_no_to_some_while_others_go_on_names_those_left_out(student: Visi
     assert NOTICE.purposes["individual-indicators"].now_no not in words(after)
 
 
+def test_a_no_to_some_leaves_the_others_undecided(student: Visitor) -> None:
+    """Nobody's silence is shown as a no."""
+    student.post("/choices/tutor-notify", library="no", **SHOWN)
+
+    assert "Not all decided" in words(student.get("/"))
+    assert student.stands() == {("tutor-notify", "library"): "refused"}
+
+
 def test_the_same_choice_again_records_nothing_and_says_so(student: Visitor) -> None:
     student.post("/choices/student-view", all="yes", **SHOWN)
     after = student.post("/choices/student-view", all="yes", **SHOWN)
