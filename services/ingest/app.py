@@ -21,6 +21,7 @@ from services.ingest.handlers import Door
 from services.ingest.http.answers import Rejected, on_error
 from services.ingest.ticks import Ticks
 from services.ingest.turnstile import Turnstile
+from services.kernel.clock import SystemClock
 from services.kernel.errors import TransientError
 from services.kernel.health import operations
 from services.kernel.ids import Pseudonyms
@@ -102,7 +103,7 @@ async def _start(kafka: KafkaSettings, event_log: EventLog, ticks: Ticks) -> Non
             _log.warning("start_waits", reason=str(error))
             await asyncio.sleep(_AGAIN_S)
     if ticks.mode == "live":
-        await ticks.run_live()
+        await ticks.run_live(SystemClock())
 
 
 def _end_process_on_bug(task: asyncio.Task[None]) -> None:

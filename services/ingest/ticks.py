@@ -6,7 +6,7 @@ import asyncio
 from typing import Literal, Protocol
 
 from services.ingest.turnstile import Turnstile
-from services.kernel.clock import HOUR_MS, Clock, StreamClock, SystemClock, service_clock
+from services.kernel.clock import HOUR_MS, Clock, StreamClock, service_clock
 from services.kernel.errors import SignpostError, TransientError
 from services.kernel.logs import log
 from services.kernel.metrics import IngestMetrics
@@ -61,9 +61,8 @@ class Ticks:
             raise TickRefused("In live mode the door itself writes the ticks; set SIGNPOST_CLOCK=replay to replay.")
         await self._write(at_ms)
 
-    async def run_live(self) -> None:
-        """Write a tick at once and at each full hour, until cancelled."""
-        machine = SystemClock()
+    async def run_live(self, machine: Clock) -> None:
+        """Write a tick at once and at each full hour of the machine's clock, until cancelled."""
         due_ms = machine.now_ms()
         while True:
             if machine.now_ms() >= due_ms:

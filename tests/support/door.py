@@ -157,6 +157,7 @@ class LogInMemory:
     def __init__(self) -> None:
         self.records: list[ActivityRecorded | int] = []
         self.away = False
+        self.attempts = 0
         self.gate: asyncio.Event | None = None
 
     async def append(self, events: Sequence[ActivityRecorded]) -> None:
@@ -170,6 +171,7 @@ class LogInMemory:
         self.records.append(at_ms)
 
     async def _pass(self) -> None:
+        self.attempts += 1
         if self.gate is not None:
             await self.gate.wait()
         if self.away:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
@@ -10,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Request
+from starlette.types import Message
 
 from services.ingest.adapters.sources import add_source, load_sources
+from services.ingest.http.answers import Rejected
+from services.ingest.http.body import bounded_body
 from services.ingest.http.openapi import NATIVE_EVENT, STATEMENT
+from services.ingest.turnstile import Turnstile
 from services.kernel.events import ActivityRecorded
 from services.kernel.register import load_register
 from tests.support.door import AT_MS, DoorInMemory, event, statement, student_of
@@ -100,6 +106,23 @@ def test_compressed_bodies_and_other_content_types_are_not_taken(door: DoorInMem
     assert door.post(b"x", **{"Content-Encoding": "gzip"}).status_code == 415
     for path in ("/v1/events", "/xapi/statements"):
         assert door.post(b"x", path, **{"Content-Type": "text/csv"}).status_code == 415
+
+
+def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.ingest.http.body.PATIENCE_S", 0.01)
+
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        return {}
+
+    async def scenario() -> None:
+        request = Request({"type": "http", "method": "POST", "headers": []}, receive=never)
+        async with bounded_body(request, Turnstile(1000), 1000):
+            raise AssertionError("there was no body")
+
+    with pytest.raises(Rejected) as caught:
+        asyncio.run(scenario())
+    assert (caught.value.status, caught.value.reason) == (408, "too-slow")
 
 
 def test_without_room_inside_it_says_later(tmp_path: Path) -> None:

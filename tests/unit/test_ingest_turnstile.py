@@ -116,7 +116,7 @@ def test_live_nobody_but_the_door_sets_the_clock() -> None:
 def test_live_the_door_ticks_at_once() -> None:
     async def scenario() -> None:
         made, log = ticks("live")
-        running = asyncio.create_task(made.run_live())
+        running = asyncio.create_task(made.run_live(SystemClock()))
         await eventually_async(lambda: _true(log.records))
         running.cancel()
         assert made.last_ms == log.records[0]
@@ -125,11 +125,38 @@ def test_live_the_door_ticks_at_once() -> None:
     asyncio.run(scenario())
 
 
+def test_live_the_door_ticks_at_each_full_hour_and_catches_up_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.ingest.ticks._AGAIN_S", 0)
+    monkeypatch.setattr("services.ingest.ticks._LOOK_S", 0)
+
+    class Machine:
+        """A clock on which a minute passes whenever one looks and the log is there, up to half past three."""
+
+        at_ms = 0
+
+        def now_ms(self) -> int:
+            self.at_ms = min(self.at_ms + (0 if log.away else HOUR_MS // 60), 7 * HOUR_MS // 2)
+            return self.at_ms
+
+    made, log = ticks("live")
+    log.away = True
+
+    async def scenario() -> list[Any]:
+        running = asyncio.create_task(made.run_live(Machine()))
+        await eventually_async(lambda: _true(log.attempts))
+        log.away = False
+        await eventually_async(lambda: _true(made.last_ms == 3 * HOUR_MS))
+        running.cancel()
+        return log.records
+
+    assert asyncio.run(scenario()) == [0, HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS]
+
+
 def test_live_a_log_that_is_ahead_of_the_machine_is_not_set_back() -> None:
     async def scenario() -> None:
         made, log = ticks("live")
         made.recovered(SystemClock().now_ms() + 10 * HOUR_MS)
-        running = asyncio.create_task(made.run_live())
+        running = asyncio.create_task(made.run_live(SystemClock()))
         await asyncio.wait([running], timeout=0.1)
         assert not running.done()
         assert log.records == []
