@@ -189,7 +189,7 @@ def clicks(folder: Path, presentation: Presentation) -> Clicks:
 
 def term(placed: Placed, found: Clicks) -> Term:
     """The presentation as days of events, from the first with a click to the end."""
-    offsets = range(found.first_day, max(found.last_day, placed.presentation.days) + 1)
+    offsets = range(found.first_day, _last_day(placed.presentation, found) + 1)
     span = Span(placed.start + dt.timedelta(days=offsets[0]), len(offsets), placed.zone)
     return Term(placed.presentation.term, span, (_day(placed, found, offset) for offset in offsets))
 
@@ -203,7 +203,9 @@ def university(placed: Placed, registered: Sequence[Registration], found: Clicks
     return University(
         people=(*tutors, *students),
         modules=(Module(presentation.slug, f"Module {presentation.module}, presentation {presentation.code}"),),
-        enrolments=tuple(_enrolment(placed, registration) for registration in registered),
+        enrolments=tuple(
+            _enrolment(placed, registration, _last_day(presentation, found)) for registration in registered
+        ),
         tutoring=groups([tutor.id for tutor in tutors], ids, invention.seed),
         consents=tuple(Consent(student, _choice(student, invention), "en") for student in ids),
         consent_from=placed.span.moment(found.first_day - CONSENT_LEAD_DAYS),
@@ -230,14 +232,22 @@ def _tutor(presentation: Presentation, number: int) -> Person:
     return Person(person_id, name, address(name, person_id, "staff.example.org"), "tutor")
 
 
-def _enrolment(placed: Placed, registration: Registration) -> Enrolment:
-    """Whoever left before the start has a place that ended as it began."""
+def _last_day(presentation: Presentation, found: Clicks) -> int:
+    return max(presentation.days, found.last_day)
+
+
+def _enrolment(placed: Placed, registration: Registration, last_day: int) -> Enrolment:
+    """Whoever left before the start has a place that ended as it began.
+
+    The others' lasts for a day more than the data: a replay ends on that day's first moment, and an ended module would
+    leave nothing to look at.
+    """
     first, left = max(0, registration.registered or 0), registration.left
     return Enrolment(
         person=f"oulad-{registration.student}",
         module=placed.presentation.slug,
         start_day=placed.span.date(first),
-        end_day=placed.span.date(placed.presentation.days),
+        end_day=placed.span.date(last_day + 1),
         left_day=None if left is None else placed.span.date(max(left, first)),
     )
 
