@@ -30,6 +30,9 @@ from services.kernel.topics import DEAD_LETTERS, ENROLMENTS
 
 _log = log(__name__)
 _decode = decoder(ENROLMENTS)
+_RAW: dict[str, Any] = dict.fromkeys(("key_type", "value_type"), bytes) | dict.fromkeys(
+    ("key_serializer", "value_serializer"), "raw"
+)
 
 
 class Worker:
@@ -41,8 +44,8 @@ class Worker:
         self._shards: dict[int, tuple[Shard, asyncio.Future[None]]] = {}
         self._joined = False
         self.app = _app(settings)
-        self._letters = self.app.topic(settings.kafka.topic(DEAD_LETTERS), key_type=bytes, value_type=bytes)
-        enrolments = self.app.topic(settings.kafka.topic(ENROLMENTS), key_type=bytes, value_type=bytes)
+        self._letters = self.app.topic(settings.kafka.topic(DEAD_LETTERS), **_RAW)
+        enrolments = self.app.topic(settings.kafka.topic(ENROLMENTS), **_RAW)
         self._enrolments_name = enrolments.get_topic_name()
         self.app.agent(enrolments, name="enrolments")(self._check_enrolments)
         self.app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]  # this signal sends `assigned`

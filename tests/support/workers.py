@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
@@ -42,13 +43,16 @@ class WorkerProcess:
             "SIGNPOST_KAFKA__PARTITIONS": str(kafka.partitions),
             "SIGNPOST_KAFKA__SESSION_TIMEOUT_S": str(kafka.session_timeout_s),
         }
+        self.url = ""
         self.log = folder / f"{name}.log"
         self.log.touch()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> WorkerProcess:
         """Start it, or start it again."""
-        environment = self._environment | {"SIGNPOST_INDICATORS__PORT": str(free_port())}
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        environment = self._environment | {"SIGNPOST_INDICATORS__PORT": str(port)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.cli", "work", "indicators"],
@@ -81,6 +85,17 @@ class WorkerProcess:
         """Wait for its end."""
         assert self._process is not None
         return self._process.wait(timeout_s)
+
+    def ready(self) -> bool:
+        """Whether it says that it is ready."""
+        try:
+            return httpx.get(f"{self.url}/health/ready").is_success
+        except httpx.TransportError:
+            return False
+
+    def metrics(self) -> str:
+        """What it tells Prometheus."""
+        return httpx.get(f"{self.url}/metrics").text
 
     def owns(self) -> list[int]:
         """The partitions whose shards it last took up, by its log."""
