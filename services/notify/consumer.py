@@ -105,6 +105,7 @@ class Consumer(Background):
                 session_timeout_ms=int(self._kafka.session_timeout_s * 1000),
                 heartbeat_interval_ms=int(self._kafka.session_timeout_s * 300),
                 metadata_max_age_ms=30_000,
+                reconnect_backoff_max_ms=1_000,
             )
             self._consumer = consumer
             # A group that forms before the topics are known assigns nothing, and is slow to notice that they are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ from services.kernel.topics import (
 from services.notify.app import create_app
 from services.notify.handlers.intake import Event
 from tests.support import notify as world
-from tests.support.kafka import read_topic, write
+from tests.support.brokers import OwnBroker
+from tests.support.kafka import fresh_settings, read_topic, write
 from tests.support.mail import MailSink
 from tests.support.students import consent
 from tests.support.waiting import eventually
@@ -41,6 +43,14 @@ BEARER = {"authorization": f"Bearer {world.TOKEN}"}
 def sink() -> Iterator[MailSink]:
     with MailSink() as sink:
         yield sink
+
+
+@pytest.fixture
+def swept(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Collects garbage, and what the client's log records hold on to, while the test's own filter of warnings holds."""
+    yield
+    caplog.get_records("call").clear()
+    gc.collect()
 
 
 class Service:
@@ -80,19 +90,20 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/notify.db"
 
 
+@contextmanager
+def running(kafka: KafkaSettings, sink: MailSink, folder: Path, url: str) -> Iterator[Service]:
+    """The service, ready, with its directory filled."""
+    settings = world.notify_settings(folder, url, kafka, smtp_port=sink.port)
+    with TestClient(create_app(settings)) as client:
+        eventually(lambda: client.get("/health/ready").json()["ready"], what="readiness")
+        assert client.post("/v1/directory", json=world.DIRECTORY, headers=BEARER).status_code == 200
+        yield Service(client, kafka, url)
+
+
 @pytest.fixture
 def run(kafka_settings: KafkaSettings, sink: MailSink, tmp_path: Path, url: str) -> Run:
-    """Starts the service; within it the directory is filled."""
-
-    @contextmanager
-    def running() -> Iterator[Service]:
-        settings = world.notify_settings(tmp_path, url, kafka_settings, smtp_port=sink.port)
-        with TestClient(create_app(settings)) as client:
-            eventually(lambda: client.get("/health/ready").json()["ready"], what="readiness")
-            assert client.post("/v1/directory", json=world.DIRECTORY, headers=BEARER).status_code == 200
-            yield Service(client, kafka_settings, url)
-
-    return running
+    """Starts the service."""
+    return lambda: running(kafka_settings, sink, tmp_path, url)
 
 
 @pytest.fixture
@@ -272,3 +283,23 @@ def test_a_recovery_is_told_on_the_case_and_tombstones_remove_figures(
     eventually(lambda: service.rows("SELECT recovered_day FROM case_reason") == [("2026-02-11",)])
     eventually(lambda: service.rows("SELECT count(*) FROM indicators") == [(0,)])
     assert service.metric("signpost_open_cases ") == 1
+
+
+# The Kafka client leaves the sockets of refused connections to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed")
+@pytest.mark.usefixtures("swept")
+@pytest.mark.requirement("R1")
+def test_while_the_broker_is_away_nothing_is_shown_and_afterwards_all_goes_on(
+    own_broker: OwnBroker, sink: MailSink, tmp_path: Path, url: str
+) -> None:
+    broker = own_broker()
+    kafka = fresh_settings(broker)
+    with running(kafka, sink, tmp_path, url) as service:
+        tutor = world.browser_of(service.client.app, "t1")  # type: ignore[arg-type]  # it is the FastAPI app
+        assert eventually(lambda: tutor.get("/tutor").status_code == 200)
+        broker.kill()
+        eventually(lambda: tutor.get("/tutor").status_code == 503, timeout_s=60)
+        broker.start()
+        service.publish(consent(S1), world.trigger(S1))
+        eventually(lambda: service.metric("signpost_mails_sent ") == 1, timeout_s=90)
+        assert "Amina" in tutor.get("/tutor").text

@@ -22,7 +22,7 @@ from services.notify.handlers.intake import OPENED, queue_messages
 from services.notify.handlers.unit import Unit
 
 Name = Annotated[str, Meta(min_length=1, max_length=300)]
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000  # databases bound the parameters of a statement
 
 
 class PersonRow(Struct, frozen=True, forbid_unknown_fields=True):
