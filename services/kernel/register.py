@@ -12,6 +12,7 @@ from collections.abc import Container
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -19,6 +20,7 @@ from msgspec import Meta, Struct
 from services.kernel.errors import ConfigurationError
 
 SHIPPED = Path(__file__).with_name("register.toml")
+_WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 Name = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 Requirement = Annotated[str, Meta(pattern="^R([1-9]|1[0-3])$")]
 
@@ -174,7 +176,7 @@ def load_register(file: Path | None = None) -> Register:
     path = file or SHIPPED
     try:
         register = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Register)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"The policy register {path} cannot be used: {error}") from error
     if undeclared := list(_undeclared(register)):
         raise ConfigurationError(f"The policy register {path} uses what it does not declare: {undeclared}")
@@ -200,6 +202,6 @@ def _as_words(words: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _dashed(identifier: str) -> str:
-    """`tuitionFee`, `tuition_fee` and `https://…/tuition-fee` all become dashed lower-case words."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", identifier)
+    """`tuitionFee`, `tuition_fee`, `UKTuitionFee2026` and `https://…/tuition-fee` become dashed lower-case words."""
+    spaced = _WORD_BEGINS.sub("-", unquote(identifier))
     return re.sub(r"[^a-z0-9]+", "-", spaced.casefold()).strip("-")

@@ -8,8 +8,9 @@ environment wins over it.
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -17,6 +18,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -24,6 +26,7 @@ from services.kernel.errors import ConfigurationError
 from services.kernel.topics import Topic
 
 CONFIG_VARIABLE = "SIGNPOST_CONFIG"
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Section(BaseModel):
@@ -86,7 +89,7 @@ class ServiceSettings(Section):
     """Where a service listens and how others link to it."""
 
     host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535)
+    port: Port
 
     @property
     def url(self) -> str:
@@ -97,7 +100,7 @@ class ServiceSettings(Section):
 class ConsentSettings(ServiceSettings):
     """The consent service."""
 
-    port: int = 8101
+    port: Port = 8101
     database_url: str = "sqlite:///.signpost/consent.db"
     registrar_token: SecretStr | None = Field(None, description="bearer token of the bulk registration API")
 
@@ -105,7 +108,7 @@ class ConsentSettings(ServiceSettings):
 class IngestSettings(ServiceSettings):
     """The door."""
 
-    port: int = 8102
+    port: Port = 8102
     sources_file: Path = Field(Path(".signpost/sources.json"), description="source systems, keys as hashes")
     max_body_bytes: int = Field(4_000_000, gt=0)
     max_batch: int = Field(1000, gt=0, description="events in one request")
@@ -116,7 +119,7 @@ class IngestSettings(ServiceSettings):
 class IndicatorsSettings(ServiceSettings):
     """The indicators worker; it listens for operations only."""
 
-    port: int = 8103
+    port: Port = 8103
     lateness_hours: int = Field(48, ge=0, description="older events are counted and dropped")
     flush_s: float = Field(0.25, gt=0, description="longest wait from a change to its transaction")
     flush_events: int = Field(50_000, gt=0, description="a transaction holds at most about so many events")
@@ -125,12 +128,12 @@ class IndicatorsSettings(ServiceSettings):
 class NotifySettings(ServiceSettings):
     """Cases, pages for tutors, delivery."""
 
-    port: int = 8104
+    port: Port = 8104
     database_url: str = "sqlite:///.signpost/notify.db"
     directory_token: SecretStr | None = Field(None, description="bearer token of the directory import API")
     public_url: str = Field("http://127.0.0.1:8104", description="address of the links in messages")
     smtp_host: str = "127.0.0.1"
-    smtp_port: int = 8025
+    smtp_port: Port = 8025
     mail_from: str = "signpost@university.example"
 
 
@@ -174,8 +177,14 @@ def load_settings() -> Settings:
     file = os.environ.get(CONFIG_VARIABLE)
     if file and not Path(file).is_file():
         raise ConfigurationError(f"{CONFIG_VARIABLE} names {file}, which is no file")
+    if unknown := _unknown_sections():
+        raise ConfigurationError(f"Settings that there are not: {', '.join(unknown)}; correct the spelling")
     try:
         return Settings()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{CONFIG_VARIABLE} names {file}, which is not TOML: {error}") from error
+    except SettingsError as error:
+        raise ConfigurationError(f"{error}: set its parts, such as SIGNPOST_KAFKA__BOOTSTRAP") from error
     except ValidationError as error:
         lines = [_explain(found["loc"], found["msg"]) for found in error.errors()]
         raise ConfigurationError("Settings that cannot be used:\n" + "\n".join(lines)) from error
@@ -190,6 +199,13 @@ def required(secret: SecretStr | None, name: str) -> str:
     if secret is None or not secret.get_secret_value():
         raise ConfigurationError(f"{name} is not set: put a long random text into that variable or the file")
     return secret.get_secret_value()
+
+
+def _unknown_sections() -> list[str]:
+    """Misspelt variables, which pydantic passes over. Without `__` it may be another's, such as a service address."""
+    nested = [name for name in os.environ if name.startswith("SIGNPOST_") and "__" in name]
+    known = Settings.model_fields
+    return sorted(n for n in nested if n.removeprefix("SIGNPOST_").split("__")[0].lower() not in known)
 
 
 def _explain(location: tuple[int | str, ...], problem: str) -> str:

@@ -1,0 +1,179 @@
+"""The policy register: it declares all that it uses, and its words bar data wherever they stand as whole words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.kernel.errors import ConfigurationError
+from services.kernel.register import SHIPPED, load_register
+
+REGISTER = load_register()
+EXCLUDED = [(word, entry.name) for entry in REGISTER.exclusions for word in entry.words]
+SPECIAL = [(word, entry.name) for entry in REGISTER.special_categories for word in entry.words]
+HARMLESS = st.lists(st.sampled_from(["student", "page", "coffee", "feedback", "embed", "trace", "wealthy"]), max_size=2)
+
+
+def spellings(words: list[str]) -> list[str]:
+    """The ways in which systems write a name of several words."""
+    parts = [part for word in words for part in word.split("-")]
+    titled = "".join(part.title() for part in parts)
+    return [
+        "_".join(parts), "-".join(parts), ".".join(parts), " ".join(parts).title(), "_".join(parts).upper(), titled,
+        titled[0].lower() + titled[1:], f"https://lms.example/verbs/{'-'.join(parts)}", f"UK{titled}", f"{titled}2026",
+        f"%20{'%20'.join(parts)}",
+    ]  # fmt: skip
+
+
+def written(folder: Path, old: str, new: str) -> Path:
+    """The shipped register with one change."""
+    text = SHIPPED.read_text("utf-8")
+    assert old in text
+    file = folder / "register.toml"
+    file.write_text(text.replace(old, new, 1), "utf-8")
+    return file
+
+
+def test_entries_are_found_by_name_and_activities_by_verb() -> None:
+    assert REGISTER.purpose["tutor-notify"].requirement == "R1"
+    assert REGISTER.source["vle"].title == "Virtual learning environment"
+    assert REGISTER.activity["login"].qualifying is False
+    assert REGISTER.indicator["days-since-last-activity"].alert == 14
+    assert REGISTER.rule["days-since-last-activity"].level == "alert"
+    assert REGISTER.activity_of_verb["http://id.tincanapi.com/verb/viewed"].name == "page"
+
+
+def test_no_name_and_no_verb_stands_twice() -> None:
+    for kind in ("purposes", "sources", "activities", "exclusions", "special_categories", "indicators", "rules"):
+        names = [entry.name for entry in getattr(REGISTER, kind)]
+        assert len(names) == len(set(names)), kind
+    assert len(REGISTER.activity_of_verb) == sum(len(entry.verbs) for entry in REGISTER.activities)
+
+
+@pytest.mark.requirement("R5")
+@pytest.mark.parametrize(
+    ("identifier", "barred"),
+    [
+        ("studentFees", "fees"), ("tuition_fee", "fees"), ("https://x/verbs/paid-fees", "fees"), ("FEE", "fees"),
+        ("library.payment", "fees"), ("UKFees", "fees"), ("fees2026", "fees"), ("a%20debt", "fees"),
+        ("CounsellingReferral", "counselling"), ("https://x/Well-Being/visited", "counselling"),
+        ("wellBeing", "counselling"), ("mental health", "counselling"),
+        ("coffee", None), ("feedback", None), ("embed", None), ("indebted", None), ("repayments-of-trust", None),
+        ("", None), ("https://w3id.org/xapi/adl/verbs/logged-in", None), ("well", None), ("mental", None),
+    ],
+)  # fmt: skip
+def test_an_excluded_word_bars_as_a_whole_word_only(identifier: str, barred: str | None) -> None:
+    found = REGISTER.exclusion_of(identifier)
+    assert (found and found.name) == barred
+
+
+@pytest.mark.requirement("R5")
+@given(word=st.sampled_from(EXCLUDED), before=HARMLESS, after=HARMLESS, style=st.integers(0, 10))
+def test_an_excluded_word_bars_in_whatever_spelling(
+    word: tuple[str, str], before: list[str], after: list[str], style: int
+) -> None:
+    found = REGISTER.exclusion_of(spellings([*before, word[0], *after])[style])
+    assert found is not None
+    assert found.name == word[1]
+
+
+@given(words=st.lists(HARMLESS, min_size=1).map(lambda lists: [w for words in lists for w in words] or ["page"]))
+def test_words_that_only_contain_an_excluded_one_pass(words: list[str]) -> None:
+    for identifier in spellings(words):
+        assert REGISTER.exclusion_of(identifier) is None
+        assert REGISTER.special_category_of(identifier) is None
+
+
+@pytest.mark.requirement("R5")
+@pytest.mark.parametrize(
+    ("source", "barred"),
+    [("finance", "fees"), ("Finance", "fees"), ("COUNSELLING", "counselling"), ("wellbeing", "counselling"),
+     ("vle", None), ("financial", None)],
+)  # fmt: skip
+def test_an_excluded_source_is_barred_without_regard_to_case(source: str, barred: str | None) -> None:
+    found = REGISTER.exclusion_of_source(source)
+    assert (found and found.name) == barred
+
+
+def test_no_declared_source_or_verb_is_excluded() -> None:
+    assert [s for s in REGISTER.source if REGISTER.exclusion_of_source(s) or REGISTER.exclusion_of(s)] == []
+    assert [v for v in REGISTER.activity_of_verb if REGISTER.exclusion_of(v)] == []
+
+
+@pytest.mark.requirement("R4")
+@pytest.mark.parametrize(
+    ("field", "category"),
+    [("ethnicity", "ethnicity"), ("studentEthnicOrigin", "ethnicity"), ("is_disabled", "health"),
+     ("trade union member", "politics"), ("trace", None), ("ethnic", None), ("healthy", None)],
+)  # fmt: skip
+def test_fields_of_special_categories_are_known(field: str, category: str | None) -> None:
+    found = REGISTER.special_category_of(field)
+    assert (found and found.name) == category
+
+
+@pytest.mark.requirement("R4")
+@given(word=st.sampled_from(SPECIAL), before=HARMLESS, style=st.integers(0, 10))
+def test_a_special_category_is_known_in_whatever_spelling(word: tuple[str, str], before: list[str], style: int) -> None:
+    found = REGISTER.special_category_of(spellings([*before, word[0]])[style])
+    assert found is not None
+    assert found.name == word[1]
+
+
+@pytest.mark.requirement("R4")
+def test_no_benefit_of_special_data_was_ever_shown_so_none_is_used() -> None:
+    assert [entry.name for entry in REGISTER.special_categories if entry.benefit_record] == []
+
+
+@pytest.mark.requirement("R8")
+@pytest.mark.parametrize(
+    ("old", "new", "undeclared"),
+    [
+        ('purpose = "individual-indicators"', 'purpose = "grading"', "purpose 'grading'"),
+        ('purpose = "tutor-notify"', 'purpose = "grading"', "purpose 'grading'"),
+        ('sources = ["vle", ', 'sources = ["wifi", "vle", ', "source 'wifi'"),
+        ('indicator = "days-since-last-activity"', 'indicator = "mood"', "indicator 'mood'"),
+    ],
+)
+def test_a_register_that_uses_what_it_does_not_declare_is_refused(
+    old: str, new: str, undeclared: str, tmp_path: Path
+) -> None:
+    file = written(tmp_path, old, new)
+    with pytest.raises(ConfigurationError, match=f"register.toml uses what it does not declare: .*{undeclared}"):
+        load_register(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('title = "Library"', 'titel = "Library"', "unknown field `titel`"),
+        ('version = "2026-1"', 'vers = "2026-1"', "unknown field `vers`"),
+        ('name = "library"', 'name = "The Library"', "matching regex"),
+        ('requirement = "R13"', 'requirement = "R14"', "matching regex"),
+        ("alert = 14", 'alert = "14"', "Expected `float"),
+        ("days = 30", "days = 0", ">= 1"),
+        ("[[purposes]]", "[[purposes", "at line"),
+    ],
+)
+def test_a_register_that_cannot_be_read_is_refused_with_the_reason(
+    old: str, new: str, problem: str, tmp_path: Path
+) -> None:
+    file = written(tmp_path, old, new)
+    with pytest.raises(ConfigurationError, match=f"policy register .*register.toml cannot be used: .*{problem}"):
+        load_register(file)
+
+
+def test_a_register_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"none\.toml cannot be used: .*No such file"):
+        load_register(tmp_path / "none.toml")
+    (tmp_path / "picture.toml").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(ConfigurationError, match=r"picture\.toml cannot be used: .*decode"):
+        load_register(tmp_path / "picture.toml")
+
+
+def test_an_institutions_own_register_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    assert (
+        load_register(written(tmp_path, "alert = 14", "alert = 21")).indicator["days-since-last-activity"].alert == 21
+    )
