@@ -1,83 +1,31 @@
-"""A partition in memory: consent, late events, ticks, publication, and that batches make no difference."""
+"""A partition in memory: late events, ticks, publication, and that batches make no difference."""
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.indicators.handlers import Partition
 from services.indicators.ports import Changes
-from services.kernel.clock import DAY_MS, HOUR_MS
 from services.kernel.codec import encode
-from services.kernel.consents import INDIVIDUAL_INDICATORS
-from services.kernel.errors import InvalidMessage
-from services.kernel.events import ClockTicked, ConsentStateChanged, IndicatorsComputed
-from services.kernel.register import load_register
-from services.kernel.settings import Settings
+from tests.support.partitions import (
+    OTHER,
+    REGISTER,
+    SETTINGS,
+    STUDENT,
+    Record,
+    active,
+    figure,
+    outcomes,
+    partition,
+    published,
+    record,
+    tick,
+)
 from tests.support.students import MODULE, START_MS, activity, consent, enrolled, student_of, term
-
-STUDENT, OTHER = student_of("s1"), student_of("s2")
-REGISTER, SETTINGS = load_register(), Settings()
-
-
-@dataclass(frozen=True)
-class Record:
-    """A record as the partition sees it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
-
-
-_offsets = itertools.count()
-
-
-def record(event: msgspec.Struct) -> Record:
-    """The event as a record; keyed by its student, where it has one."""
-    student = getattr(event, "student", None)
-    return Record(next(_offsets), student.encode() if student else None, encode(event))
-
-
-def partition(*students: str) -> Partition:
-    """A partition whose students consent to everything and are enrolled."""
-    made = Partition(REGISTER, SETTINGS)
-    for student in students:
-        made.consent(record(consent(student)))
-        made.enrolments(record(enrolled(student)))
-    made.reconcile()
-    return made
-
-
-def tick(days: float) -> Record:
-    """A tick so many days after the start."""
-    return record(ClockTicked(at_ms=START_MS + int(days * DAY_MS)))
-
-
-def active(days: float, student: str = STUDENT, serial: int = 0, **changes: object) -> Record:
-    """An event so many days after the start."""
-    return record(activity(student, START_MS + int(days * DAY_MS), serial, **changes))
-
-
-def published(changes: Changes, student: str = STUDENT) -> IndicatorsComputed:
-    """The student's indicators in the changes."""
-    return msgspec.json.decode(changes.indicators[student] or b"", type=IndicatorsComputed)
-
-
-def figure(said: IndicatorsComputed, name: str) -> float:
-    """A figure of the only module."""
-    (module,) = said.modules
-    return next(i.value for i in module.indicators if i.name == name)
-
-
-def outcomes(made: Partition) -> dict[str, int]:
-    """What became of the events, ticks left out."""
-    return {name: number for name, number in made.outcomes.items() if not name.startswith("tick")}
 
 
 def test_consenting_students_activity_is_published() -> None:
@@ -90,135 +38,6 @@ def test_consenting_students_activity_is_published() -> None:
     assert figure(said, "volume-7") == 5
     assert figure(said, "active-days-7") == 1
     assert figure(said, "days-since-last-activity") == 1
-
-
-@pytest.mark.requirement("R1")
-@pytest.mark.parametrize(
-    "said",
-    [None, consent(STUDENT, sources=["library"]), consent(STUDENT, purposes=["tutor-notify"]),
-     ConsentStateChanged(student=STUDENT, version=1, changed_ms=0), consent(STUDENT, until_ms=START_MS + DAY_MS),
-     consent(STUDENT, from_ms=START_MS + 3 * DAY_MS)],
-    ids=["unknown", "another source", "another purpose", "withdrawn", "expired", "given later"],
-)  # fmt: skip
-def test_event_without_a_grant_leaves_no_trace(said: ConsentStateChanged | None) -> None:
-    """Whatever the reason that there is no grant: nothing is stored or published for the student."""
-    made = Partition(REGISTER, SETTINGS)
-    if said:
-        made.consent(record(said))
-    made.reconcile()
-    made.apply([tick(2), active(2.1, module="UNENROLLED"), tick(3)], consent_is_complete=True)
-    assert outcomes(made) == {"no-grant": 1}
-    changes = made.changes()
-    assert not changes.states
-    assert not changes.indicators
-    assert not changes.triggers
-
-
-@pytest.mark.requirement("R1")
-def test_enrolment_alone_leaves_no_trace() -> None:
-    """A student who is enrolled and never consented is not even named in a tombstone."""
-    made = partition()
-    made.enrolments(record(enrolled(STUDENT)))
-    made.apply([tick(1), tick(20)])
-    assert made.changes() == Changes({}, {}, [], [])
-
-
-@pytest.mark.requirement("R1")
-def test_withdrawal_purges_at_once() -> None:
-    """State and published figures become tombstones, triggers not yet sent are dropped, nothing more comes."""
-    made = partition(STUDENT, OTHER)
-    made.apply([tick(1), active(1.1), active(1.1, OTHER), tick(2)])
-    made.changes()
-    made.flushed()
-    made.apply([tick(20)])
-    made.consent(record(ConsentStateChanged(student=STUDENT, version=2, changed_ms=0)))
-    changes = made.changes()
-    assert changes.states[STUDENT] is None
-    assert changes.indicators[STUDENT] is None
-    assert changes.states[OTHER]
-    assert [t.student for t in changes.triggers] == [OTHER]
-    made.flushed()
-    made.apply([active(20.1, consent_version=1), tick(40)])
-    assert STUDENT not in made.changes().indicators
-    assert made.outcomes["no-grant"] == 1
-
-
-@pytest.mark.requirement("R1")
-def test_new_grant_starts_from_nothing() -> None:
-    """A grant that begins later revives nothing that was counted under the one before."""
-    made = partition(STUDENT)
-    made.apply([tick(1), active(1.1), tick(2)])
-    made.consent(record(consent(STUDENT, version=2, from_ms=START_MS + 2 * DAY_MS)))
-    made.apply([active(2.5, serial=1), tick(3)], consent_is_complete=True)
-    assert figure(published(made.changes()), "active-days-7") == 1
-
-
-@pytest.mark.requirement("R1")
-def test_withdrawn_source_loses_only_its_part() -> None:
-    """What another source permitted stays."""
-    made = partition(STUDENT)
-    made.consent(record(consent(STUDENT, version=2, sources=["vle", "library"])))
-    made.apply([tick(1), active(1.1), active(1.2, serial=1, source="library"), active(0.2, serial=2)])
-    made.consent(record(consent(STUDENT, version=3, sources=["library"])))
-    said = published(made.changes())
-    assert said.sources == ("library",)
-    assert figure(said, "volume-7") == 1
-
-
-@pytest.mark.requirement("R1")
-def test_expiry_needs_no_message() -> None:
-    """A grant whose end a tick has reached is purged like a withdrawn one."""
-    made = partition()
-    made.consent(record(consent(STUDENT, until_ms=START_MS + 5 * DAY_MS + HOUR_MS)))
-    made.enrolments(record(enrolled(STUDENT)))
-    made.apply([tick(1), active(1.1), tick(5)])
-    assert published(made.changes())
-    made.flushed()
-    made.apply([tick(5.5)])
-    changes = made.changes()
-    assert changes.states == {STUDENT: None}
-    assert changes.indicators == {STUDENT: None}
-
-
-@pytest.mark.requirement("R1")
-def test_lost_consent_is_reconciled_at_the_start() -> None:
-    """State of a student who withdrew while no worker ran is dropped before anything else."""
-    before = partition(STUDENT, OTHER)
-    before.apply([tick(1), active(1.1), active(1.2, OTHER)])
-    states = {s.encode(): v for s, v in before.changes().states.items() if v}
-    after = Partition(REGISTER, SETTINGS, clock_ms=before.clock_ms)
-    after.restore(states)
-    after.consent(record(consent(OTHER)))
-    after.reconcile()
-    assert after.changes().states == {STUDENT: None}
-    assert after.students == 1
-
-
-@pytest.mark.requirement("R1")
-def test_stale_consent_loses() -> None:
-    """An older version that comes later changes nothing."""
-    made = partition(STUDENT)
-    made.consent(record(ConsentStateChanged(student=STUDENT, version=3, changed_ms=0)))
-    made.consent(record(consent(STUDENT, version=2)))
-    made.apply([tick(1), active(1.1)])
-    assert outcomes(made) == {"no-grant": 1}
-
-
-@pytest.mark.requirement("R1")
-def test_waits_for_the_consent_that_the_door_saw() -> None:
-    """An event judged by a newer consent is not touched until the consents were read to their end."""
-    made = partition(STUDENT)
-    records = [tick(1), active(1.1), active(1.2, serial=1, consent_version=2), active(1.3, serial=2)]
-    assert made.apply(records) == 2
-    made.consent(record(consent(STUDENT, version=2)))
-    assert made.apply(records[2:]) == 2
-    assert outcomes(made) == {"counted": 3}
-
-
-def test_unreadable_consent_halts() -> None:
-    """It could be a withdrawal: it is never skipped."""
-    with pytest.raises(InvalidMessage):
-        partition().consent(Record(0, STUDENT.encode(), b"{"))
 
 
 @pytest.mark.parametrize(
@@ -260,18 +79,6 @@ def test_never_seen_student_is_found() -> None:
     assert (trigger.state, trigger.value, trigger.day, trigger.module) == ("opened", 14, "2026-01-26", MODULE)
     assert trigger.consent_version == 1
     assert trigger.notice == "2026-1"
-
-
-@pytest.mark.requirement("R1")
-def test_no_trigger_without_the_tutors_purpose() -> None:
-    """Figures for the student herself are no reason to tell the tutor."""
-    made = partition()
-    made.consent(record(consent(STUDENT, purposes=[INDIVIDUAL_INDICATORS])))
-    made.enrolments(record(enrolled(STUDENT)))
-    made.apply([tick(day) for day in range(1, 30)])
-    changes = made.changes()
-    assert published(changes)
-    assert not changes.triggers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""A partition in memory: every way in which consent can be missing, end or come late."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.indicators.handlers import Partition
+from services.indicators.ports import Changes
+from services.kernel.clock import DAY_MS, HOUR_MS
+from services.kernel.consents import INDIVIDUAL_INDICATORS
+from services.kernel.errors import InvalidMessage
+from services.kernel.events import ConsentStateChanged
+from tests.support.partitions import (
+    OTHER,
+    REGISTER,
+    SETTINGS,
+    STUDENT,
+    Record,
+    active,
+    figure,
+    outcomes,
+    partition,
+    published,
+    record,
+    tick,
+)
+from tests.support.students import START_MS, consent, enrolled
+
+
+@pytest.mark.requirement("R1")
+@pytest.mark.parametrize(
+    "said",
+    [None, consent(STUDENT, sources=["library"]), consent(STUDENT, purposes=["tutor-notify"]),
+     ConsentStateChanged(student=STUDENT, version=1, changed_ms=0), consent(STUDENT, until_ms=START_MS + DAY_MS),
+     consent(STUDENT, from_ms=START_MS + 3 * DAY_MS)],
+    ids=["unknown", "another source", "another purpose", "withdrawn", "expired", "given later"],
+)  # fmt: skip
+def test_event_without_a_grant_leaves_no_trace(said: ConsentStateChanged | None) -> None:
+    """Whatever the reason that there is no grant: nothing is stored or published for the student."""
+    made = Partition(REGISTER, SETTINGS)
+    if said:
+        made.consent(record(said))
+    made.reconcile()
+    made.apply([tick(2), active(2.1, module="UNENROLLED"), tick(3)], consent_is_complete=True)
+    assert outcomes(made) == {"no-grant": 1}
+    changes = made.changes()
+    assert not changes.states
+    assert not changes.indicators
+    assert not changes.triggers
+
+
+@pytest.mark.requirement("R1")
+def test_enrolment_alone_leaves_no_trace() -> None:
+    """A student who is enrolled and never consented is not even named in a tombstone."""
+    made = partition()
+    made.enrolments(record(enrolled(STUDENT)))
+    made.apply([tick(1), tick(20)])
+    assert made.changes() == Changes({}, {}, [], [])
+
+
+@pytest.mark.requirement("R1")
+def test_withdrawal_purges_at_once() -> None:
+    """State and published figures become tombstones, triggers not yet sent are dropped, nothing more comes."""
+    made = partition(STUDENT, OTHER)
+    made.apply([tick(1), active(1.1), active(1.1, OTHER), tick(2)])
+    made.changes()
+    made.flushed()
+    made.apply([tick(20)])
+    made.consent(record(ConsentStateChanged(student=STUDENT, version=2, changed_ms=0)))
+    changes = made.changes()
+    assert changes.states[STUDENT] is None
+    assert changes.indicators[STUDENT] is None
+    assert changes.states[OTHER]
+    assert [t.student for t in changes.triggers] == [OTHER]
+    made.flushed()
+    made.apply([active(20.1, consent_version=1), tick(40)])
+    assert STUDENT not in made.changes().indicators
+    assert made.outcomes["no-grant"] == 1
+
+
+@pytest.mark.requirement("R1")
+def test_new_grant_starts_from_nothing() -> None:
+    """A grant that begins later revives nothing that was counted under the one before."""
+    made = partition(STUDENT)
+    made.apply([tick(1), active(1.1), tick(2)])
+    made.consent(record(consent(STUDENT, version=2, from_ms=START_MS + 2 * DAY_MS)))
+    made.apply([active(2.5, serial=1), tick(3)], consent_is_complete=True)
+    assert figure(published(made.changes()), "active-days-7") == 1
+
+
+@pytest.mark.requirement("R1")
+def test_withdrawn_source_loses_only_its_part() -> None:
+    """What another source permitted stays."""
+    made = partition(STUDENT)
+    made.consent(record(consent(STUDENT, version=2, sources=["vle", "library"])))
+    made.apply([tick(1), active(1.1), active(1.2, serial=1, source="library"), active(0.2, serial=2)])
+    made.consent(record(consent(STUDENT, version=3, sources=["library"])))
+    said = published(made.changes())
+    assert said.sources == ("library",)
+    assert figure(said, "volume-7") == 1
+
+
+@pytest.mark.requirement("R1")
+def test_expiry_needs_no_message() -> None:
+    """A grant whose end a tick has reached is purged like a withdrawn one."""
+    made = partition()
+    made.consent(record(consent(STUDENT, until_ms=START_MS + 5 * DAY_MS + HOUR_MS)))
+    made.enrolments(record(enrolled(STUDENT)))
+    made.apply([tick(1), active(1.1), tick(5)])
+    assert published(made.changes())
+    made.flushed()
+    made.apply([tick(5.5)])
+    changes = made.changes()
+    assert changes.states == {STUDENT: None}
+    assert changes.indicators == {STUDENT: None}
+
+
+@pytest.mark.requirement("R1")
+def test_lost_consent_is_reconciled_at_the_start() -> None:
+    """State of a student who withdrew while no worker ran is dropped before anything else."""
+    before = partition(STUDENT, OTHER)
+    before.apply([tick(1), active(1.1), active(1.2, OTHER)])
+    states = {s.encode(): v for s, v in before.changes().states.items() if v}
+    after = Partition(REGISTER, SETTINGS, clock_ms=before.clock_ms)
+    after.restore(states)
+    after.consent(record(consent(OTHER)))
+    after.reconcile()
+    assert after.changes().states == {STUDENT: None}
+    assert after.students == 1
+
+
+@pytest.mark.requirement("R1")
+def test_stale_consent_loses() -> None:
+    """An older version that comes later changes nothing."""
+    made = partition(STUDENT)
+    made.consent(record(ConsentStateChanged(student=STUDENT, version=3, changed_ms=0)))
+    made.consent(record(consent(STUDENT, version=2)))
+    made.apply([tick(1), active(1.1)])
+    assert outcomes(made) == {"no-grant": 1}
+
+
+@pytest.mark.requirement("R1")
+def test_waits_for_the_consent_that_the_door_saw() -> None:
+    """An event judged by a newer consent is not touched until the consents were read to their end."""
+    made = partition(STUDENT)
+    records = [tick(1), active(1.1), active(1.2, serial=1, consent_version=2), active(1.3, serial=2)]
+    assert made.apply(records) == 2
+    made.consent(record(consent(STUDENT, version=2)))
+    assert made.apply(records[2:]) == 2
+    assert outcomes(made) == {"counted": 3}
+
+
+def test_unreadable_consent_halts() -> None:
+    """It could be a withdrawal: it is never skipped."""
+    with pytest.raises(InvalidMessage):
+        partition().consent(Record(0, STUDENT.encode(), b"{"))
+
+
+@pytest.mark.requirement("R1")
+def test_no_trigger_without_the_tutors_purpose() -> None:
+    """Figures for the student herself are no reason to tell the tutor."""
+    made = partition()
+    made.consent(record(consent(STUDENT, purposes=[INDIVIDUAL_INDICATORS])))
+    made.enrolments(record(enrolled(STUDENT)))
+    made.apply([tick(day) for day in range(1, 30)])
+    changes = made.changes()
+    assert published(changes)
+    assert not changes.triggers
