@@ -7,22 +7,29 @@ from typing import Any
 
 from aiokafka.partitioner import murmur2
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
 
 from services.kernel.errors import ConfigurationError, TransientError
 from services.kernel.settings import KafkaSettings
 from services.kernel.topics import ALL_TOPICS, Topic
+
+_PATIENCE_MS = 10_000
 
 
 def provision(settings: KafkaSettings) -> list[str]:
     """Make every declared topic exist; gives the names of those that were made.
 
     Raises:
-        ConfigurationError: a topic exists with another number of partitions.
+        ConfigurationError: a topic exists with another number of partitions, or there are too few brokers for the
+            replication factor.
         TransientError: the broker does not answer.
     """
     try:
-        admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap.split(","))
+        admin = KafkaAdminClient(
+            bootstrap_servers=settings.bootstrap.split(","),
+            bootstrap_timeout_ms=_PATIENCE_MS,
+            reconnect_backoff_max_ms=1_000,
+        )
     except KafkaError as error:
         raise TransientError(f"No Kafka broker answers at {settings.bootstrap}: {error}") from error
     try:
@@ -54,6 +61,9 @@ def _create(admin: KafkaAdminClient, settings: KafkaSettings, topic: Topic) -> b
         admin.create_topics({settings.topic(topic): options}, wait_for_metadata=True)
     except TopicAlreadyExistsError:  # another instance was quicker
         return False
+    except InvalidReplicationFactorError as error:
+        wanted = settings.replication
+        raise ConfigurationError(f"SIGNPOST_KAFKA__REPLICATION={wanted} is more than there are brokers") from error
     return True
 
 

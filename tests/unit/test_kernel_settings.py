@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -50,8 +51,10 @@ def test_two_underscores_in_a_variable_reach_into_a_group(monkeypatch: pytest.Mo
     monkeypatch.setenv("SIGNPOST_CLOCK", "replay")
     monkeypatch.setenv("SIGNPOST_KAFKA__SESSION_TIMEOUT_S", "2.5")
     monkeypatch.setenv("SIGNPOST_INGEST__SOURCES_FILE", "here.json")
+    monkeypatch.setenv("SIGNPOST_INSTITUTION__TIME_ZONE", "America/Havana")
     settings = load_settings()
     assert settings.clock == "replay"
+    assert settings.institution.zone == ZoneInfo("America/Havana")
     assert settings.kafka.session_timeout_s == 2.5
     assert settings.ingest.sources_file == Path("here.json")
 

@@ -1,0 +1,121 @@
+"""SQL databases: safe settings of SQLite, migrations up and down, and what a health check says."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from services.kernel.database import behind, engine, is_current, migrate, reading
+
+_ENV = """
+from alembic import context
+context.configure(connection=context.config.attributes["connection"])
+with context.begin_transaction():
+    context.run_migrations()
+"""
+_FIRST = """
+from alembic import op
+revision, down_revision = "r1", None
+def upgrade(): op.execute("CREATE TABLE things (name TEXT)")
+def downgrade(): op.execute("DROP TABLE things")
+"""
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """Migrations that make one table."""
+    folder = tmp_path / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(_ENV)
+    (folder / "versions" / "r1.py").write_text(_FIRST)
+    return folder
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Engine:
+    """A database in a folder that is not there yet."""
+    return engine(f"sqlite:///{tmp_path}/state/things.db")
+
+
+def test_sqlite_keeps_promises_that_it_does_not_keep_by_itself(bound: Engine) -> None:
+    with reading(bound) as connection:
+        pragmas = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")
+        }
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+
+
+def test_a_database_in_memory_needs_no_folder() -> None:
+    with engine("sqlite://").begin() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    with engine("sqlite:///:memory:").begin() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_postgresql_is_reached_by_the_driver_that_is_installed() -> None:
+    assert engine("postgresql://u@h/d").url.drivername == "postgresql+psycopg"
+    assert engine("postgresql+psycopg://u@h/d").url.drivername == "postgresql+psycopg"
+
+
+def test_migrations_make_a_database_current_and_can_be_taken_back(bound: Engine, scripts: Path) -> None:
+    assert not is_current(bound, scripts)
+    assert behind(bound, scripts) == "its migrations are not applied"
+    migrate(bound, scripts)
+    migrate(bound, scripts)
+    assert is_current(bound, scripts)
+    assert behind(bound, scripts) is None
+    migrate(bound, scripts, "base")
+    assert not is_current(bound, scripts)
+
+
+def test_a_database_that_does_not_answer_is_named_by_its_kind_of_trouble(scripts: Path) -> None:
+    nowhere = engine("postgresql://u@127.0.0.1:1/d?connect_timeout=2")
+    assert behind(nowhere, scripts) == "it does not answer: OperationalError"
+
+
+def test_a_reader_waits_for_no_writer_and_sees_only_what_is_committed(bound: Engine, scripts: Path) -> None:
+    migrate(bound, scripts)
+    with bound.begin() as writer:
+        writer.execute(text("INSERT INTO things VALUES ('a')"))
+        with reading(bound) as reader:
+            assert reader.execute(text("SELECT count(*) FROM things")).scalar() == 0
+    with reading(bound) as reader:
+        assert reader.execute(text("SELECT count(*) FROM things")).scalar() == 1
+
+
+def test_a_second_writer_waits_from_its_first_moment_on(bound: Engine, scripts: Path) -> None:
+    migrate(bound, scripts)
+    begun = threading.Event()
+
+    def second() -> None:
+        with bound.begin() as writer:
+            begun.set()
+            writer.execute(text("INSERT INTO things VALUES ('b')"))
+
+    thread = threading.Thread(target=second)
+    with bound.begin() as writer:
+        writer.execute(text("INSERT INTO things VALUES ('a')"))
+        thread.start()
+        assert not begun.wait(0.2)
+    thread.join()
+    with reading(bound) as reader:
+        assert reader.execute(text("SELECT count(*) FROM things")).scalar() == 2
+
+
+def test_what_fails_within_a_transaction_leaves_nothing(bound: Engine, scripts: Path) -> None:
+    migrate(bound, scripts)
+
+    def fail() -> None:
+        with bound.begin() as writer:
+            writer.execute(text("INSERT INTO things VALUES ('a')"))
+            writer.execute(text("INSERT INTO nothing VALUES ('a')"))
+
+    with pytest.raises(OperationalError):
+        fail()
+    with reading(bound) as reader:
+        assert reader.execute(text("SELECT count(*) FROM things")).scalar() == 0
