@@ -34,8 +34,6 @@ from tests.support.outbox import (
 )
 from tests.support.waiting import eventually
 
-# The client leaves the sockets of refused connections to the garbage collector.
-LEAVES_SOCKETS = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed")
 ANN, BEA = "a" * 64, "b" * 64
 
 
@@ -172,7 +170,6 @@ def test_a_relay_that_was_fenced_says_so_and_lets_go(engine: Engine, kafka_setti
     assert versions(kafka_settings, ANN) == [1]
 
 
-@LEAVES_SOCKETS
 @pytest.mark.usefixtures("swept")
 def test_while_the_broker_is_away_records_wait_and_health_says_so(
     tmp_path: Path, own_broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
@@ -198,7 +195,6 @@ def test_while_the_broker_is_away_records_wait_and_health_says_so(
     engine.dispose()
 
 
-@LEAVES_SOCKETS
 @pytest.mark.usefixtures("swept")
 def test_a_broker_killed_while_records_flow_costs_nothing(tmp_path: Path, own_broker: OwnBroker) -> None:
     """Killed at any moment of a transaction, twice: every version arrives, and the newest is the last."""
