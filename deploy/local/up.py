@@ -17,6 +17,7 @@ from typing import Literal
 
 import msgspec
 from rich.console import Console
+from rich.text import Text
 
 from deploy.demo import commands
 from deploy.demo.session import Target
@@ -86,6 +87,7 @@ class _Run:
         self._settings = load_settings()
         self._folder = StateFolder(options.state)
         self._watched: list[Watched] = []
+        self._runs = False
 
     def until_asked_to_stop(self) -> None:
         self._folder.make()
@@ -96,7 +98,8 @@ class _Run:
                 self._interrupts.wait()
             finally:
                 self._interrupts.ignore()
-                self._say("Stopping …")
+                if self._runs:
+                    self._say("Stopping …")
 
     def _start_all(self, started: ExitStack) -> None:
         end_left_behind(self._folder.pids, self._say)
@@ -136,8 +139,9 @@ class _Run:
         cluster = cluster_of(bootstrap)
         if before and before.cluster != cluster:
             raise ConfigurationError(
-                f"What {self._folder.path} holds belongs to another Kafka cluster ({before.cluster}) than the one at"
-                f" {bootstrap}.\nUse that one, name another folder with --state, or begin anew with `make clean`."
+                f"What {self._folder.path} holds belongs to another Kafka cluster ({before.cluster}, which was at"
+                f" {before.bootstrap}) than the one at {bootstrap}.\nUse that one, name another folder with --state, or"
+                " begin anew with `make clean`."
             )
         ports = moved_where_taken(ports, self._say)
         services, mail = environment.addresses(ports), f"http://127.0.0.1:{ports.mail}"
@@ -159,6 +163,7 @@ class _Run:
             say=self._say,
         )
         started.callback(broker.stop)
+        self._runs = True
         with self._step("Starting Kafka", lambda: f"Kafka answers at {broker.bootstrap}"):
             broker.start()
         self._watched.append(WatchedBroker(broker))
@@ -183,6 +188,7 @@ class _Run:
         services = [Child(p, logs, pids) for p in environment.services(self._folder, run, self._folder.secrets())]
         started.callback(stop_all, [mail], self._say)
         started.callback(stop_all, services, self._say)
+        self._runs = True
         for child in (mail, *services):
             child.start()
         with self._step("Starting the services", lambda: "The services are ready") as tell:
@@ -207,7 +213,7 @@ class _Run:
         """Show that something is under way, what of it is left, and at its end how long it took."""
         began = time.monotonic()
         with self._console.status(f"{title} …") as status:
-            yield lambda left: status.update(f"{title} … {left}")
+            yield lambda left: status.update(Text(f"{title} … {left}", no_wrap=True, overflow="ellipsis"))
         self._say(f"{done()} ({time.monotonic() - began:.1f} s)")
 
     def _with(self, run: RunFile) -> Settings:

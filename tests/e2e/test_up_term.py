@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -111,6 +112,20 @@ def test_no_topic_holds_a_name_an_address_or_an_institution_id(up: Up, topics: d
     for place, content in places.items():
         found = [text for text in personal if text in content]
         assert not found, f"{len(found)} in {place}"
+
+
+def test_a_second_run_says_that_one_is_running(up: Up) -> None:
+    second = up.again()
+    assert second.returncode == 1
+    assert "in use by another run" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_service_that_dies_is_started_again(up: Up) -> None:
+    before = up.pid("ingest")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: up.status()[0] == 0 and up.pid("ingest") != before, 60)
+    assert "ingest was ended by SIGKILL; it is started again in 1 s" in up.output
 
 
 def test_a_killed_run_is_continued_by_the_next_which_ends_with_nothing_left(up: Up) -> None:

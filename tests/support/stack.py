@@ -72,13 +72,15 @@ class Up:
 
     def start(self) -> None:
         """Start it, and wait until it says that it is up."""
-        places = ["--state", str(self.state.path), "--cache", str(_CACHE), "--port-base", str(self._base)]
-        command = [sys.executable, "-m", "services.cli", "up", *places, "--students", str(self._students)]
         with (self._folder / "output").open("wb") as output:
             self._process = subprocess.Popen(
-                command, cwd=CHECKOUT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                self._command, cwd=CHECKOUT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
         eventually(self._is_up, UP_TIMEOUT_S, "signpost up")
+
+    def again(self) -> subprocess.CompletedProcess[str]:
+        """A second run in the same folder, which is expected to end by itself."""
+        return subprocess.run(self._command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal the supervisor alone, and give its exit code."""
@@ -98,6 +100,10 @@ class Up:
         records = [*self.state.path.glob("pids/*.pid"), *self.state.path.glob("kafka/*.pid")]
         return [pid for record in records if is_there(pid := int(record.read_text().split()[0]))]
 
+    def pid(self, name: str) -> int:
+        """The process id of a service that it runs."""
+        return int((self.state.pids / f"{name}.pid").read_text().split()[0])
+
     def status(self) -> tuple[int, dict[str, Any]]:
         """The exit code of `signpost status --json`, and what it prints."""
         command = [sys.executable, "-m", "services.cli", "status", "--json", "--state", str(self.state.path)]
@@ -113,6 +119,11 @@ class Up:
             assert token
             client.post("/sign-in", data={"csrf": token[1], "person": person}).raise_for_status()
             yield client
+
+    @property
+    def _command(self) -> list[str]:
+        places = ["--state", str(self.state.path), "--cache", str(_CACHE), "--port-base", str(self._base)]
+        return [sys.executable, "-m", "services.cli", "up", *places, "--students", str(self._students)]
 
     def _is_up(self) -> bool:
         assert self._process
