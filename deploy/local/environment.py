@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.processes import Program
+from deploy.local.machine.processes import Program
 from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
 
 _SECRET_ENDINGS = ("SECRET", "TOKEN", "KEY", "PASSWORD")
@@ -25,7 +25,7 @@ def services(folder: StateFolder, run: RunFile, secrets: Secrets) -> list[Progra
 
 def mail_sink(folder: StateFolder, run: RunFile) -> Program:
     """The mail server that delivers to nobody."""
-    command = (sys.executable, "-m", "deploy.local.mailsink", "--folder", str(folder.path / "mail"))
+    command = (sys.executable, "-m", "deploy.local.mail.sink", "--folder", str(folder.path / "mail"))
     ports = ("--smtp-port", str(run.ports.smtp), "--port", str(run.ports.mail))
     return Program("mail", (*command, *ports), _inherited(os.environ), url=run.mail)
 

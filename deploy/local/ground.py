@@ -9,8 +9,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 from msgspec.structs import astuple, replace
 
-from deploy.local.broker import Broker
-from deploy.local.ports import free_port_from
+from deploy.local.kafka.broker import Broker
+from deploy.local.machine.ports import free_port_from
 from deploy.local.state import Ports
 from services.kernel.errors import TransientError
 

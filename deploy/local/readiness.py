@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
-from deploy.local.processes import Child
+from deploy.local.machine.processes import Child
 from deploy.local.status import ServiceStatus, Status, ask
 from services.kernel.errors import ConfigurationError
 

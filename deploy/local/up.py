@@ -24,11 +24,11 @@ from deploy.demo.session import Target
 from deploy.demo.stack import Stack
 from deploy.demo.university import Demo
 from deploy.local import environment, summary
-from deploy.local.broker import Broker
-from deploy.local.folder_lock import FolderLock
 from deploy.local.ground import WatchedBroker, cluster_of, moved_where_taken, wanted_ports
-from deploy.local.interrupts import Interrupts, StopAsked
-from deploy.local.processes import Child, Supervisor, Watched, end_left_behind, stop_all
+from deploy.local.kafka.broker import Broker
+from deploy.local.machine.folder_lock import FolderLock
+from deploy.local.machine.interrupts import Interrupts, StopAsked
+from deploy.local.machine.processes import Child, Supervisor, Watched, end_left_behind, stop_all
 from deploy.local.readiness import wait_caught_up, wait_ready
 from deploy.local.state import Ports, RunFile, Secrets, StateFolder
 from deploy.local.status import ask

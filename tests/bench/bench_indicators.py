@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.local.broker import Broker
-from deploy.local.ports import free_port
+from deploy.local.kafka.broker import Broker
+from deploy.local.machine.ports import free_port
 from services.kernel.clock import DAY_MS
 from services.kernel.codec import decoder
 from services.kernel.events import ActivityRecorded

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.broker import Broker
+from deploy.local.kafka.broker import Broker
 from services.kernel.errors import ConfigurationError
 from services.kernel.topics import ACTIVITY_EVENTS, CONSENT_STATE
 from tests.support.brokers import OwnBroker, new_broker

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from deploy.local.broker import Broker
-from deploy.local.ports import free_port
+from deploy.local.kafka.broker import Broker
+from deploy.local.machine.ports import free_port
 from services.kernel.errors import ConfigurationError
 from services.kernel.kafka import provision
 from services.kernel.settings import KafkaSettings

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.ports import free_port
+from deploy.local.machine.ports import free_port
 from deploy.local.state import Ports, RunFile, StateFolder
 from services.kernel.settings import KafkaSettings
 from tests.support import CHECKOUT

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.broker import Broker
-from deploy.local.ports import free_port
+from deploy.local.kafka.broker import Broker
+from deploy.local.machine.ports import free_port
 from services.kernel.settings import KafkaSettings
 from tests.support import CHECKOUT
 from tests.support.kafka import delete_topics, fresh_settings

@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-from deploy.local.broker import Broker
+from deploy.local.kafka.broker import Broker
 from services.kernel.kafka import provision
 from services.kernel.settings import KafkaSettings
 from services.kernel.topics import Topic

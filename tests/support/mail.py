@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 
-from deploy.local.ports import free_port
+from deploy.local.machine.ports import free_port
 
 
 class MailSink:

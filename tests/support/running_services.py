@@ -9,8 +9,8 @@ from dataclasses import replace
 import msgspec
 
 from deploy.local import environment
-from deploy.local.ports import free_port
-from deploy.local.processes import Child, stop_all
+from deploy.local.machine.ports import free_port
+from deploy.local.machine.processes import Child, stop_all
 from deploy.local.readiness import wait_ready
 from deploy.local.state import Ports, RunFile, StateFolder
 from services.ingest.adapters.sources import add_source

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from deploy.demo.university import Demo
-from deploy.local.ports import free_port
+from deploy.local.machine.ports import free_port
 from deploy.local.state import RunFile, StateFolder
 from deploy.local.summary import READY
 from services.kernel.ids import Pseudonyms

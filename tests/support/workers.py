@@ -14,7 +14,7 @@ import httpx
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
-from deploy.local.ports import free_port
+from deploy.local.machine.ports import free_port
 from services.indicators.adapters.shard import POSITION_KEY
 from services.indicators.handlers import Partition
 from services.kernel.events import SupportTriggered

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import jars
+from deploy.local.kafka import jars
 from services.kernel.errors import ConfigurationError
 
 CONTENT = b"a jar"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import java
+from deploy.local.kafka import java
 from services.kernel.errors import ConfigurationError
 
 

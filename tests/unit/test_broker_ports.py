@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from deploy.local.ports import free_port, free_port_from, is_free
+from deploy.local.machine.ports import free_port, free_port_from, is_free
 
 
 def test_a_free_port_is_kept_and_a_taken_one_moves_on() -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from prometheus_client import generate_latest
 
 from deploy.local.environment import addresses
-from deploy.local.ports import free_port
+from deploy.local.machine.ports import free_port
 from deploy.local.state import Ports, RunFile, StateFolder
 from services.cli import main
 from services.kernel.metrics import ConsentMetrics, IndicatorMetrics, IngestMetrics, NotifyMetrics

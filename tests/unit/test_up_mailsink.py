@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from deploy.local.mailsink import Mailbox, create_app, prose
-from deploy.local.ports import free_port
+from deploy.local.machine.ports import free_port
+from deploy.local.mail.sink import Mailbox, create_app, prose
 
 
 def _message(text: str = "See http://127.0.0.1:8104/tutor/cases/1.", subject: str = "A case") -> EmailMessage:

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local import environment
 from deploy.local.ground import cluster_of, moved_where_taken, wanted_ports
-from deploy.local.ports import free_port
+from deploy.local.machine.ports import free_port
 from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
 from services.kernel.errors import ConfigurationError, TransientError
 from services.kernel.settings import load_settings

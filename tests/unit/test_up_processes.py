@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.interrupts import Interrupts, StopAsked
-from deploy.local.processes import Child, Program, Supervisor, end_left_behind, stop_all
+from deploy.local.machine.interrupts import Interrupts, StopAsked
+from deploy.local.machine.processes import Child, Program, Supervisor, end_left_behind, stop_all
 from tests.support.waiting import eventually
 
 WAITS = "import time; print('here', flush=True); time.sleep(600)"

@@ -1,11 +1,11 @@
-"""Write `kafka.lock` anew: for whoever raises the broker's version, as `python -m deploy.local.lock`."""
+"""Write `kafka.lock` anew: for whoever raises the broker's version, as `python -m deploy.local.kafka.lock`."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from deploy.local.jars import LOCK, Jar, machine_trust
+from deploy.local.kafka.jars import LOCK, Jar, machine_trust
 
 KAFKA = "4.4.0"
 LOG4J = "2.25.5"
@@ -18,7 +18,7 @@ WANTED = (
 )
 HEADER = (
     "# Apache Kafka's server and all that it needs: group:artifact:version SHA-256."
-    " Made by `python -m deploy.local.lock`.\n"
+    " Made by `python -m deploy.local.kafka.lock`.\n"
 )
 
 

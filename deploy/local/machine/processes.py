@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deploy.local.interrupts import undisturbed
+from deploy.local.machine.interrupts import undisturbed
 
 PATIENCE_S = 20.0
 _LOOK_S = 0.3

@@ -18,10 +18,10 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from deploy.local import jars, java
-from deploy.local.folder_lock import FolderLock
-from deploy.local.ports import free_port_from
-from deploy.local.processes import Child, Program, end_left_behind
+from deploy.local.kafka import jars, java
+from deploy.local.machine.folder_lock import FolderLock
+from deploy.local.machine.ports import free_port_from
+from deploy.local.machine.processes import Child, Program, end_left_behind
 from services.kernel.errors import ConfigurationError
 
 LOG4J = Path(__file__).with_name("log4j2.properties")
