@@ -60,6 +60,11 @@ class Status:
         """Whether each of them is ready."""
         return all(service.ready for service in self.services.values())
 
+    @property
+    def answered(self) -> bool:
+        """Whether any of them answered."""
+        return any(service.samples for service in self.services.values())
+
     def counts(self) -> dict[str, Any]:
         """The figures of the whole path; None where the service that counts it did not answer."""
         ingest, notify = self.services["ingest"], self.services["notify"]

@@ -78,4 +78,6 @@ def status(state: Path, *, as_json: bool) -> None:
         click.echo(dumps(found.as_json(), indent=2))
     else:
         Console(highlight=False).print(*found.as_tables(), sep="\n")
+    if not found.answered:
+        click.echo("Nothing runs here: `signpost up` starts everything.", err=True)
     raise SystemExit(0 if found.ready else 1)

@@ -123,7 +123,8 @@ def test_without_a_local_run_the_settings_say_where_to_ask(tmp_path: Path, monke
     port = free_port()
     monkeypatch.setenv("SIGNPOST_INGEST__PORT", str(port))
     done = CliRunner().invoke(main, ["status", "--json", "--state", str(tmp_path / "none")])
-    assert json.loads(done.output)["services"]["ingest"] == {"url": f"http://127.0.0.1:{port}", "ready": False}
+    assert "signpost up" in done.stderr
+    assert json.loads(done.stdout)["services"]["ingest"] == {"url": f"http://127.0.0.1:{port}", "ready": False}
 
 
 def test_the_usual_addresses_are_those_of_the_settings() -> None:

@@ -173,6 +173,14 @@ def test_a_signal_waits_for_what_must_not_be_broken_off() -> None:
     assert steps == ["finished"]
 
 
+def test_a_run_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not interrupts.asked
+    assert signal.signal(signal.SIGHUP, before) == signal.SIG_IGN
+
+
 def _signal_and_wait(interrupts: Interrupts) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     interrupts.wait()
