@@ -54,9 +54,10 @@ Advance = Callable[[int], object]
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What one reading took."""
+    """What one reading took; the processor's time hardly depends on what else the machine had to do."""
 
     events_per_s: float
+    cpu_s: float
     peak_memory_bytes: int = 0
 
 
@@ -89,7 +90,7 @@ async def bare_loop(kafka: KafkaSettings, ends: dict[int, int], advance: Advance
         partitions = [Partition(kafka.topic(ACTIVITY_EVENTS), number) for number in ends]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        started, done = time.monotonic(), 0
+        started, cpu_started, done = time.monotonic(), time.process_time(), 0
         while done < total:
             for records in (await consumer.getmany(timeout_ms=1_000)).values():
                 for record in records:
@@ -98,7 +99,7 @@ async def bare_loop(kafka: KafkaSettings, ends: dict[int, int], advance: Advance
                         counts[event.student, event.occurred_ms // DAY_MS] += event.weight
                 done += len(records)
                 advance(len(records))
-        return Measured(total / (time.monotonic() - started))
+        return Measured(total / (time.monotonic() - started), time.process_time() - cpu_started)
     finally:
         await consumer.stop()
 
@@ -108,15 +109,17 @@ def worker_from_empty_state(kafka: KafkaSettings, folder: Path, ends: dict[int, 
     forget_state(kafka)
     worker = WorkerProcess(kafka, folder, f"worker-{time.monotonic_ns()}").start()
     group = kafka.group("indicators-shards")
-    done = 0
+    done, cpu_started = 0, None
     try:
         with closing(
             KafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=group, enable_auto_commit=False)
         ) as consumer:
 
             def at_end() -> bool:
-                nonlocal done
+                nonlocal done, cpu_started
                 assert worker.running, worker.log.read_text()
+                if cpu_started is None and worker.said('"shard_ready"'):
+                    cpu_started = cpu_seconds(worker.pid)
                 now = committed(consumer, kafka)
                 advance(now - done)
                 done = now
@@ -124,7 +127,8 @@ def worker_from_empty_state(kafka: KafkaSettings, folder: Path, ends: dict[int, 
 
             eventually(at_end, _PATIENCE_S, "the end of the events")
             ended = time.time()
-        return Measured(sum(ends.values()) / (ended - could_begin(worker)), peak_memory(worker.pid))
+        speed = sum(ends.values()) / (ended - could_begin(worker))
+        return Measured(speed, cpu_seconds(worker.pid) - (cpu_started or 0), peak_memory(worker.pid))
     finally:
         worker.stop()
 
@@ -161,6 +165,15 @@ def peak_memory(pid: int) -> int:
     status = Path(f"/proc/{pid}/status")
     lines = status.read_text().splitlines() if status.is_file() else []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor's time that a process has used; 0 where the system does not say."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.is_file():
+        return 0
+    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> dict[str, Any]:
@@ -203,6 +216,10 @@ def result(events: int, bare: list[Measured], signpost: list[Measured], ran_on: 
         "events": events,
         "students": STUDENTS,
         "rounds": rounds,
+        "cpu_us_per_event": {
+            name: round(statistics.median(m.cpu_s for m in found) / events * 1e6, 1)
+            for name, found in _named(bare, signpost)
+        },
     }
 
 
@@ -211,8 +228,9 @@ def show(figures: dict[str, Any]) -> None:
     table = Table(title=f"{figures['events']:,} events of {STUDENTS:,} students, medians of {ROUNDS} rounds")
     table.add_column("")
     table.add_column("events/s", justify="right")
+    table.add_column("CPU µs an event", justify="right")
     for name, speed in figures["events_per_s"].items():
-        table.add_row(name, f"{speed:,}")
+        table.add_row(name, f"{speed:,}", f"{figures['cpu_us_per_event'][name]:g}")
     table.add_row("of the bare loop", f"{figures['ratio_to_bare']:.2f}")
     table.add_row("peak memory, MB", f"{figures['peak_memory_bytes'] / 1e6:.0f}")
     Console().print(table)
