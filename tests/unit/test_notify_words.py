@@ -48,6 +48,15 @@ def test_a_recovery_is_told() -> None:
     assert WORDS.whom_first([view]).startswith("Nobody is pressing. Amina Yusuf: active again")
 
 
+def test_an_episode_that_ended_is_not_told_beside_a_newer_one() -> None:
+    """Otherwise a student would be silent and active again on one module, in one breath."""
+    before = dataclasses.replace(
+        REASON, trigger_id="before", raised_ms=REASON.raised_ms - 1, recovered_day="2026-01-28"
+    )
+    view = dataclasses.replace(VIEW, reasons=[before, REASON])
+    assert WORDS.reasons(view) == [WORDS.reason(REASON, None)]
+
+
 def test_the_first_line_speaks_of_the_first_case() -> None:
     assert WORDS.whom_first([]) == "Nobody needs you right now."
     assert WORDS.whom_first([VIEW]).startswith("Talk to Amina Yusuf first: no activity on")

@@ -73,8 +73,12 @@ class Words:
 
 
 def pressing(reasons: Sequence[Reason]) -> list[Reason]:
-    """Reasons, those that still hold and lie furthest past their threshold first."""
-    return sorted(reasons, key=lambda r: (*(-n for n in need([r])), r.raised_ms, r.trigger_id))
+    """Reasons, those that still hold and lie furthest past their threshold first.
+
+    Of several episodes of one rule on one module only the newest: that an earlier one had ended would contradict it.
+    """
+    newest = {(r.module, r.rule): r for r in sorted(reasons, key=lambda r: (r.raised_ms, r.trigger_id))}
+    return sorted(newest.values(), key=lambda r: (*(-n for n in need([r])), r.raised_ms, r.trigger_id))
 
 
 def of_module(figures: IndicatorsComputed | None, module: str) -> ModuleIndicators | None:
