@@ -36,6 +36,7 @@ from services.ingest.adapters.sources import add_source
 from services.kernel.errors import ConfigurationError, SignpostError
 from services.kernel.kafka import provision
 from services.kernel.settings import Settings, load_settings
+from services.kernel.topics import ALL_TOPICS
 
 _STUDENTS_A_TUTOR = 25
 _WIDTH = 120  # where there is no terminal to ask
@@ -148,7 +149,12 @@ class _Run:
         run = RunFile(
             bootstrap=bootstrap, cluster=cluster, clock=self._options.clock, services=services, mail=mail, ports=ports
         )
-        provision(self._with(run).kafka)
+        made = provision(self._with(run).kafka)
+        if before is None and len(made) < len(ALL_TOPICS):
+            self._say(
+                "This broker already has topics of Signpost: what another run left there is taken into this one.\n"
+                "To keep apart from it, set SIGNPOST_KAFKA__NAMESPACE to a word of your own, such as `mine-`."
+            )
         self._folder.save_run(run)
         return run
 
