@@ -161,6 +161,7 @@ class Consumer(Background):
             records, aside = self._reader.read(new, self._gate.system.now_ms())
             self._follow_stream(unit, records)
             result = intake.take(unit, self._gate, records)
+            aside = [a for a in aside if a.offset < result.held.get((a.topic, a.partition), a.offset + 1)]
             for letter in aside:
                 outbox.add(tx, DEAD_LETTERS, f"{letter.topic}-{letter.partition}", letter)
             ends = {key: batch[-1].offset + 1 for key, batch in new.items() if batch}

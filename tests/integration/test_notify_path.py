@@ -172,7 +172,7 @@ def test_a_withdrawal_closes_the_case_cancels_the_mail_and_removes_what_was_show
     sink.start()
     service.publish(consent(S2), world.trigger(S2))  # a later mail shows that the first is not on its way
     eventually(lambda: len(sink.mails) == 1)
-    assert service.rows("SELECT state FROM delivery ORDER BY created_ms") == [("cancelled",), ("sent",)]
+    eventually(lambda: service.rows("SELECT state FROM delivery ORDER BY created_ms") == [("cancelled",), ("sent",)])
     assert service.rows("SELECT count(*) FROM indicators") == [(0,)]
     kept = "SELECT 1 FROM case_reason JOIN support_case c ON c.id = case_id WHERE c.outcome = 'withdrawn'"
     assert service.rows(kept) == []
@@ -230,7 +230,7 @@ def test_an_unreadable_consent_stops_the_service(run: Run, kafka_settings: Kafka
         write(kafka_settings, CONSENT_STATE, S1, b"{}")
         eventually(lambda: ended)
         assert ended == [(os.getpid(), signal.SIGTERM)]
-        assert service.client.get("/health/ready").status_code == 503
+        assert eventually(lambda: service.client.get("/health/ready").status_code == 503)
         assert service.rows("SELECT count(*) FROM consent") == [(0,)]
 
 
