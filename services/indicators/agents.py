@@ -13,14 +13,14 @@ from collections.abc import AsyncIterable
 from typing import Any
 
 import faust
-from faust.types import EventT, StreamT
+from faust.types import StreamT
 
 from services.indicators.adapters.shard import Shard
 from services.indicators.handlers import Partition
 from services.kernel.clock import SystemClock
 from services.kernel.codec import decoder, encode
+from services.kernel.dead_letters import dead_letter
 from services.kernel.errors import InvalidMessage
-from services.kernel.events import DeadLettered
 from services.kernel.kafka import client_id
 from services.kernel.logs import log
 from services.kernel.metrics import IndicatorMetrics
@@ -80,7 +80,8 @@ class Worker:
             except InvalidMessage as error:
                 self._metrics.enrolments.labels("unreadable").inc()
                 self._metrics.dead_letters.labels(ENROLMENTS.name, error.reason).inc()
-                await self._letters.send(value=encode(_letter(event, error)))
+                letter = dead_letter("indicators", ENROLMENTS, event.message, error, SystemClock().now_ms())
+                await self._letters.send(value=encode(letter))
             yield
 
 
@@ -100,19 +101,4 @@ def _app(settings: Settings) -> faust.App:
         web_enabled=False,
         autodiscover=False,
         store="memory://",
-    )
-
-
-def _letter(event: EventT[bytes], error: InvalidMessage) -> DeadLettered:
-    message = event.message
-    return DeadLettered(
-        consumer="indicators",
-        reason=error.reason,
-        detail=str(error),
-        topic=ENROLMENTS.name,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key,
-        value=message.value,
-        failed_ms=SystemClock().now_ms(),
     )

@@ -13,10 +13,11 @@ from services.indicators.domain.engagement import check_declared
 from services.indicators.domain.permission import Permission, enforce, permission
 from services.indicators.domain.publication import Publisher, Subject
 from services.indicators.domain.window import StudentState, count, decode_state, encode_state
-from services.indicators.ports import Changes, Pending, Record
+from services.indicators.ports import Changes, Pending
 from services.kernel.clock import HOUR_MS, local_days
 from services.kernel.codec import decoder, encode
 from services.kernel.consents import covers
+from services.kernel.dead_letters import RawRecord, refuse_flood
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import (
     ActivityRecorded,
@@ -58,6 +59,7 @@ class Partition:
         self._with_episodes: set[str] = set()
         self._next_expiry_ms: int | None = None
         self._reconciled = False
+        self._unreadable_in_a_row = 0
         self._pending = Pending()
 
     @property
@@ -78,7 +80,7 @@ class Partition:
             self._enforce(student)
         self._reconciled = True
 
-    def consent(self, record: Record) -> None:
+    def consent(self, record: RawRecord) -> None:
         """Apply a consent state at once.
 
         Raises:
@@ -99,7 +101,7 @@ class Partition:
             self._enforce(student)
             self._refigure(student)
 
-    def enrolments(self, record: Record) -> None:
+    def enrolments(self, record: RawRecord) -> None:
         """Apply a student's enrolments; an unreadable record is passed over here and set aside by the agent."""
         student = (record.key or b"").decode("ascii", "replace")
         if record.value is None:
@@ -116,11 +118,14 @@ class Partition:
         if self._reconciled:
             self._refigure(student)
 
-    def apply(self, records: Sequence[Record], *, consent_is_complete: bool = False) -> int:
+    def apply(self, records: Sequence[RawRecord], *, consent_is_complete: bool = False) -> int:
         """Apply events and ticks in order; gives how many were.
 
         It stops before an event whose door saw a newer consent than this partition has, unless the caller has read
         the consents to an end that was taken after these records were read.
+
+        Raises:
+            Flood: too many in a row cannot be read.
         """
         for index, record in enumerate(records):
             try:
@@ -132,9 +137,16 @@ class Partition:
                 else:
                     self.outcomes[self._count(record, event)] += 1
             except InvalidMessage as error:
-                self.outcomes["unreadable"] += 1
-                self._pending.unreadable.append((record, error))
+                self._set_aside(record, error)
+            else:
+                self._unreadable_in_a_row = 0
         return len(records)
+
+    def _set_aside(self, record: RawRecord, error: InvalidMessage) -> None:
+        self._unreadable_in_a_row += 1
+        refuse_flood(self._unreadable_in_a_row, ACTIVITY_EVENTS, error)
+        self.outcomes["unreadable"] += 1
+        self._pending.unreadable.append((record, error))
 
     def changes(self) -> Changes:
         """What has changed since the last `flushed`."""
@@ -148,7 +160,7 @@ class Partition:
         """The changes are durable."""
         self._pending = Pending()
 
-    def _count(self, record: Record, event: ActivityRecorded) -> str:
+    def _count(self, record: RawRecord, event: ActivityRecorded) -> str:
         if record.key != event.student.encode():
             raise InvalidMessage("wrong-key", "the record's key is not the event's student")
         permitted = self._permissions.get(event.student)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from services.kernel.background import Background
 from services.kernel.clock import StreamClock
+from services.kernel.dead_letters import RawRecord
 from services.kernel.errors import ConfigurationError
 from services.kernel.events import DeadLettered, IndicatorsComputed, SupportTriggered
 from services.kernel.kafka import client_id
@@ -30,7 +31,7 @@ from services.notify.handlers import intake
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import Record, Result
 from services.notify.handlers.unit import Unit
-from services.notify.reading import TOPICS, RawRecord, Reader
+from services.notify.reading import TOPICS, Reader
 
 _POLL_MS = 200
 _BATCH = 1_000

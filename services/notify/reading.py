@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from services.kernel.codec import decoder
+from services.kernel.dead_letters import RawRecord, dead_letter, refuse_flood
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import DeadLettered
 from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS
 from services.notify.handlers.intake import Event, Record
 
 TOPICS = (CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS)
-FLOOD = 100  # unreadable records in a row: then something is wrong with more than one of them
 _by_name = {topic.name: topic for topic in TOPICS}
 _decoders = {topic.name: decoder(topic) for topic in TOPICS}
-
-
-class RawRecord(Protocol):
-    """What a Kafka client gives."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-
-
-class Flood(Exception):  # noqa: N818 - it ends the process, loudly
-    """So many records in a row cannot be read that setting them aside would hide a fault."""
 
 
 class Reader:
@@ -61,19 +47,8 @@ class Reader:
         self._in_a_row += 1
         if _by_name[topic].poison == "halt":
             raise error
-        if self._in_a_row > FLOOD:
-            raise Flood(f"more than {FLOOD} records of {topic} in a row cannot be read: {error.reason}") from error
-        return DeadLettered(
-            consumer="notify",
-            reason=error.reason,
-            detail=str(error),
-            topic=topic,
-            partition=raw.partition,
-            offset=raw.offset,
-            key=raw.key,
-            value=raw.value,
-            failed_ms=now_ms,
-        )
+        refuse_flood(self._in_a_row, _by_name[topic], error)
+        return dead_letter("notify", _by_name[topic], raw, error, now_ms)
 
 
 def _record(topic: str, raw: RawRecord) -> Record:

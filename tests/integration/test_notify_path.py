@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -43,14 +42,6 @@ BEARER = {"authorization": f"Bearer {world.TOKEN}"}
 def sink() -> Iterator[MailSink]:
     with MailSink() as sink:
         yield sink
-
-
-@pytest.fixture
-def swept(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Collects garbage, and what the client's log records hold on to, while the test's own filter of warnings holds."""
-    yield
-    caplog.get_records("call").clear()
-    gc.collect()
 
 
 class Service:
@@ -285,9 +276,6 @@ def test_a_recovery_is_told_on_the_case_and_tombstones_remove_figures(
     assert service.metric("signpost_open_cases ") == 1
 
 
-# The Kafka client leaves the sockets of refused connections to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed")
-@pytest.mark.usefixtures("swept")
 @pytest.mark.requirement("R1")
 def test_while_the_broker_is_away_nothing_is_shown_and_afterwards_all_goes_on(
     own_broker: OwnBroker, sink: MailSink, tmp_path: Path, url: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import subprocess
 import sys
@@ -44,13 +43,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/outbox.db"
     found: str = request.getfixturevalue("postgres_url")
     return found
-
-
-@pytest.fixture
-def swept() -> Iterator[None]:
-    """Collects garbage while the test's own filter of warnings holds."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture
@@ -170,7 +162,6 @@ def test_a_relay_that_was_fenced_says_so_and_lets_go(engine: Engine, kafka_setti
     assert versions(kafka_settings, ANN) == [1]
 
 
-@pytest.mark.usefixtures("swept")
 def test_while_the_broker_is_away_records_wait_and_health_says_so(
     tmp_path: Path, own_broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +186,6 @@ def test_while_the_broker_is_away_records_wait_and_health_says_so(
     engine.dispose()
 
 
-@pytest.mark.usefixtures("swept")
 def test_a_broker_killed_while_records_flow_costs_nothing(tmp_path: Path, own_broker: OwnBroker) -> None:
     """Killed at any moment of a transaction, twice: every version arrives, and the newest is the last."""
     engine = engine_with_outbox(f"sqlite:///{tmp_path}/outbox.db")

@@ -27,6 +27,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
+    partition: int = 0
 
 
 _offsets = itertools.count()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.indicators.handlers import Partition
 from services.indicators.ports import Changes
 from services.kernel.codec import encode
+from services.kernel.dead_letters import FLOOD, Flood
 from tests.support.partitions import (
     OTHER,
     REGISTER,
@@ -170,3 +171,13 @@ def test_batches_flushes_and_restarts_change_nothing(cuts: list[int], restart: b
     assert states == expected.states
     assert indicators == expected.indicators
     assert [t for flush in flushes for t in flush.triggers] == expected.triggers
+
+
+def test_a_flood_of_poison_is_a_fault_and_no_letters() -> None:
+    """More than a hundred unreadable records in a row end the worker; fewer, with a good one between, do not."""
+    made = partition(STUDENT)
+    poison = [Record(n, STUDENT.encode(), b"poison") for n in range(FLOOD)]
+    made.apply([*poison, tick(1), *poison])
+    assert outcomes(made) == {"unreadable": 2 * FLOOD}
+    with pytest.raises(Flood, match="activity-events"):
+        made.apply(poison[:1])

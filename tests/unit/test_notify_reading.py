@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from services.kernel.codec import encode
+from services.kernel.dead_letters import FLOOD, Flood
 from services.kernel.errors import InvalidMessage
-from services.notify.reading import FLOOD, Flood, Reader
+from services.notify.reading import Reader
 from tests.support.notify import computed, student_of, trigger
 from tests.support.students import consent
 

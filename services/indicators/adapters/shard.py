@@ -16,9 +16,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.indicators.handlers import Partition
-from services.indicators.ports import Changes, Record
+from services.indicators.ports import Changes
 from services.kernel.clock import SystemClock
 from services.kernel.codec import encode
+from services.kernel.dead_letters import RawRecord, dead_letter
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import DeadLettered
 from services.kernel.kafka import client_id
@@ -148,7 +149,7 @@ class Shard:
         if time.monotonic() - self._measured_at > GAUGE_S:
             self._set_gauges()
 
-    async def _apply(self, records: list[Record]) -> None:
+    async def _apply(self, records: list[RawRecord]) -> None:
         done = self._partition.apply(records)
         if done < len(records):
             await self._read_consents_to_end()
@@ -208,20 +209,10 @@ class Shard:
             acknowledged.append(await self._producer.send_batch(batch, name, partition=self._number))
         await asyncio.gather(*acknowledged)
 
-    def _dead_letter(self, record: Record, error: InvalidMessage) -> DeadLettered:
+    def _dead_letter(self, record: RawRecord, error: InvalidMessage) -> DeadLettered:
         self._metrics.dead_letters.labels(ACTIVITY_EVENTS.name, error.reason).inc()
         _log.warning("record_set_aside", partition=self._number, offset=record.offset, reason=error.reason)
-        return DeadLettered(
-            consumer="indicators",
-            reason=error.reason,
-            detail=str(error),
-            topic=ACTIVITY_EVENTS.name,
-            partition=self._number,
-            offset=record.offset,
-            key=record.key,
-            value=record.value,
-            failed_ms=SystemClock().now_ms(),
-        )
+        return dead_letter("indicators", ACTIVITY_EVENTS, record, error, SystemClock().now_ms())
 
     def _measure(self, changes: Changes) -> None:
         metrics = self._metrics
@@ -281,9 +272,9 @@ class Shard:
             for record in await self._fetch(topic, 200):
                 yield record
 
-    async def _fetch(self, topic: Topic, timeout_ms: int, most: int | None = None) -> list[Record]:
+    async def _fetch(self, topic: Topic, timeout_ms: int, most: int | None = None) -> list[RawRecord]:
         source = self._of(topic)
-        found: dict[TopicPartition, list[Record]] = await self._consumer.getmany(
+        found: dict[TopicPartition, list[RawRecord]] = await self._consumer.getmany(
             source, timeout_ms=timeout_ms, max_records=most
         )
         return found.get(source, [])
