@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
-from deploy.demo.university import decide, people
+from deploy.demo.university import Person, decide, people
 from services.kernel.topics import (
     ACTIVITY_EVENTS,
     ALL_TOPICS,
@@ -20,6 +22,7 @@ from services.kernel.topics import (
 from tests.support.kafka import admin_client, read_topic
 from tests.support.stack import Up, is_there
 from tests.support.waiting import eventually
+from tests.support.workers import last_values
 
 STUDENTS = 60
 PAST_THE_DOOR = (ACTIVITY_EVENTS, ENGAGEMENT_INDICATORS, INDICATORS_STATE, SUPPORT_TRIGGERS)
@@ -41,6 +44,34 @@ def topics(up: Up) -> dict[str, bytes]:
     """Every byte that a reader of the broker can get, by topic: keys and values, of aborted transactions too."""
     read = {topic.name: read_topic(up.kafka, topic, committed=False) for topic in ALL_TOPICS}
     return {name: b"\n".join((r.key or b"") + b"\t" + (r.value or b"") for r in found) for name, found in read.items()}
+
+
+def someone_with_a_case(up: Up) -> tuple[Person, Person]:
+    """A tutor, and a student of that tutor who has an open case and a name that nobody shares."""
+    everybody = people(up.demo)
+    names = Counter(person.name for person in everybody)
+    students = [person for person in everybody if person.role == "student" and names[person.name] == 1]
+    for tutor in (person for person in everybody if person.role == "tutor"):
+        with up.signed_in("notify", tutor.id) as browser:
+            shown = browser.get("/tutor").raise_for_status().text
+        for student in students:
+            if f">{student.name}<" in shown:
+                return tutor, student
+    raise AssertionError("nobody has an open case")
+
+
+def reads(page: Page, words: str) -> bool:
+    """Whether the page, looked at again, has the words."""
+    page.reload()
+    return words in page.inner_text("main")
+
+
+def sign_in(page: Page, url: str, person: Person) -> None:
+    """Go to a page that needs sign-in, and choose who to be."""
+    page.goto(url)
+    page.get_by_label("Name, id or role").fill(person.id)
+    page.get_by_role("button", name="Search").click()
+    page.locator(f'button[value="{person.id}"]').click()
 
 
 def test_the_term_comes_out_as_indicators_cases_and_mail(up: Up) -> None:
@@ -112,6 +143,30 @@ def test_no_topic_holds_a_name_an_address_or_an_institution_id(up: Up, topics: d
     for place, content in places.items():
         found = [text for text in personal if text in content]
         assert not found, f"{len(found)} in {place}"
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.requirement("R1")
+@pytest.mark.usefixtures("topics")  # what the term left is read before this student's data goes
+def test_a_withdrawal_takes_everything_away_everywhere(up: Up, browser: Browser) -> None:
+    """In real browsers: a student takes everything back; her tutor's open page, the log and the door know at once."""
+    tutor, student = someone_with_a_case(up)
+    pseudonym = up.pseudonyms.of(student.id)
+    office, phone = (browser.new_context(viewport={"width": width, "height": 800}).new_page() for width in (1200, 390))
+    sign_in(office, f"{up.run.services['notify']}/tutor", tutor)
+    office.get_by_role("link", name=student.name).click()
+    expect(office.get_by_role("heading", level=1)).to_contain_text(student.name)
+
+    sign_in(phone, f"{up.run.services['consent']}/", student)
+    phone.get_by_role("button", name="Withdraw everything").click()
+    expect(phone.get_by_role("heading", level=1)).to_have_text("It is recorded.")
+
+    eventually(lambda: reads(office, "no longer available"), what="a closed case")
+    eventually(lambda: pseudonym not in last_values(up.kafka, ENGAGEMENT_INDICATORS), what="no figures")
+    eventually(lambda: pseudonym not in last_values(up.kafka, INDICATORS_STATE), what="no state")
+    before = len(read_topic(up.kafka, ACTIVITY_EVENTS))
+    assert up.send(student.id).json() == {"accepted": 1, "refused": []}
+    assert len(read_topic(up.kafka, ACTIVITY_EVENTS)) == before
 
 
 def test_a_second_run_says_that_one_is_running(up: Up) -> None:

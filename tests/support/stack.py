@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from deploy.demo.stack import Stack
 from deploy.demo.university import Demo
 from deploy.local.machine.ports import free_port
 from deploy.local.state import RunFile, StateFolder
@@ -119,6 +121,15 @@ class Up:
             assert token
             client.post("/sign-in", data={"csrf": token[1], "person": person}).raise_for_status()
             yield client
+
+    def send(self, person: str) -> httpx.Response:
+        """Post an event of somebody, as the demo's source system does, at the moment of the stack's clock."""
+        stack = Stack.load(self.state.stack)
+        with httpx.Client(base_url=stack.ingest, auth=(stack.source, stack.source_key), trust_env=False) as client:
+            at_ms = client.get("/v1/clock").raise_for_status().json()["at_ms"]
+            at = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).isoformat()
+            event = {"student": person, "module": "HIST101", "activity": "forum", "at": at}
+            return client.post("/v1/events", json=event)
 
     @property
     def _command(self) -> list[str]:
