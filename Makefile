@@ -31,7 +31,8 @@ check: $(DEV) ## style, types, import rules, and the tests that need no server (
 	$(PYTHON) -m pytest tests/unit tests/contracts tests/architecture
 
 test: $(DEV) ## all tests; they start every server that they need
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m tests.support.prepare
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --durations 12
 
 bench: $(DEV) ## measure; each writes its figures to build/bench/NAME.json
 	@mkdir -p build/bench
