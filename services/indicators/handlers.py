@@ -92,6 +92,8 @@ class Partition:
             self._permissions.pop(student, None)
         else:
             consent: ConsentStateChanged = _decode_consent(record.value)
+            if consent.student != student:
+                raise InvalidMessage("wrong-key", "a consent record's key is not its student")
             known = self._consents.get(student)
             if known is not None and consent.version <= known.version:
                 return

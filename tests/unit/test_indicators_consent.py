@@ -7,6 +7,7 @@ import pytest
 from services.indicators.handlers import Partition
 from services.indicators.ports import Changes
 from services.kernel.clock import DAY_MS, HOUR_MS
+from services.kernel.codec import encode
 from services.kernel.consents import INDIVIDUAL_INDICATORS
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import ConsentStateChanged
@@ -150,10 +151,11 @@ def test_waits_for_the_consent_that_the_door_saw() -> None:
     assert outcomes(made) == {"counted": 3}
 
 
-def test_unreadable_consent_halts() -> None:
+@pytest.mark.parametrize("value", [b"{", encode(consent(OTHER))], ids=["not JSON", "another student's"])
+def test_unreadable_consent_halts(value: bytes) -> None:
     """It could be a withdrawal: it is never skipped."""
     with pytest.raises(InvalidMessage):
-        partition().consent(Record(0, STUDENT.encode(), b"{"))
+        partition().consent(Record(0, STUDENT.encode(), value))
 
 
 @pytest.mark.requirement("R1")
