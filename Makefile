@@ -63,6 +63,7 @@ $(SETUP): requirements.lock pyproject.toml deploy/local/setup.sh
 	@sh deploy/local/setup.sh $(VENV) requirements.lock
 	@touch $@
 
-$(DEV): $(SETUP) requirements-dev.lock
+# Holds all that the other has, so one installation serves both.
+$(DEV): requirements-dev.lock pyproject.toml deploy/local/setup.sh
 	@sh deploy/local/setup.sh $(VENV) requirements-dev.lock
-	@touch $@
+	@touch $(SETUP) $@
