@@ -104,7 +104,9 @@ def test_the_services_understand_what_they_are_told(
     assert str(folder.path) in settings.consent.database_url or name != "consent"
 
 
-@pytest.mark.parametrize("bootstrap", [f"127.0.0.1:{free_port()}", "a-name-without-a-port", ""])
+@pytest.mark.parametrize(
+    "bootstrap", [f"127.0.0.1:{free_port()}", "a-name-without-a-port", ""], ids=["closed", "no-port", "empty"]
+)
 def test_no_broker_at_the_given_address_is_said_with_what_to_do(bootstrap: str) -> None:
     with pytest.raises(TransientError, match="leave out --bootstrap"):
         cluster_of(bootstrap)
