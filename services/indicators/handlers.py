@@ -46,12 +46,12 @@ class Partition:
 
     def __init__(self, register: Register, settings: Settings, clock_ms: int = 0) -> None:
         check_declared(register)
-        self.clock_ms = clock_ms
         self.outcomes: Counter[str] = Counter()
         self.students = 0
         self._day_of = local_days(settings.institution.zone)
         self._publisher = Publisher(register, self._day_of)
         self._lateness_ms = settings.indicators.lateness_hours * HOUR_MS
+        self._set_clock(clock_ms)
         self._consents: dict[str, ConsentStateChanged] = {}
         self._permissions: dict[str, Permission] = {}
         self._enrolments: dict[str, EnrolmentsChanged] = {}
@@ -169,12 +169,11 @@ class Partition:
         grant = permitted.indicators.get(event.source) if permitted else None
         if grant is None or not covers(grant, at_ms=event.occurred_ms, now_ms=self.clock_ms):
             return "no-grant"
-        horizon_ms = max(self.clock_ms - self._lateness_ms, 0)
-        if event.occurred_ms < horizon_ms:
+        if event.occurred_ms < self._horizon_ms:
             return "late"
         state = self._state(event.student)
         state.granted[event.source] = grant.from_ms
-        outcome = count(state, event, self._day_of(event.occurred_ms), self._day_of(horizon_ms))
+        outcome = count(state, event, self._day_of(event.occurred_ms), self._first_open_day)
         if outcome != "duplicate":
             self._pending.states.add(event.student)
         if outcome == "counted":
@@ -191,13 +190,18 @@ class Partition:
             state = self._states[student] = StudentState()
         return state
 
+    def _set_clock(self, at_ms: int) -> None:
+        self.clock_ms = at_ms
+        self._horizon_ms = max(at_ms - self._lateness_ms, 0)
+        self._first_open_day = self._day_of(self._horizon_ms)
+
     def _tick(self, at_ms: int) -> None:
         if at_ms <= self.clock_ms:
             self.outcomes["tick-repeated"] += 1
             return
         self.outcomes["tick"] += 1
         new_day = self._day_of(at_ms) != self._day_of(self.clock_ms)
-        self.clock_ms = at_ms
+        self._set_clock(at_ms)
         if self._next_expiry_ms is not None and at_ms >= self._next_expiry_ms:
             self._expire()
         if new_day:
@@ -253,8 +257,7 @@ class Partition:
     def _judge(self, student: str) -> None:
         subject = self._subject(student)
         if subject and (triggers := self._publisher.judge(subject, self.clock_ms)):
-            self._states[student] = subject.state
-            subject.state.granted |= {s: g.from_ms for s, g in subject.permitted.indicators.items()}
+            self._hold(subject)
             self._pending.states.add(student)
             self._pending.triggers += triggers
             self._note_episodes(student)
@@ -271,6 +274,11 @@ class Partition:
             return None
         return Subject(student, permitted, enrolled.enrolments, self._states.get(student) or StudentState())
 
+    def _hold(self, subject: Subject) -> None:
+        """Keep the subject's state, under the grants that it rests on."""
+        subject.state.granted |= {source: grant.from_ms for source, grant in subject.permitted.indicators.items()}
+        self._states[subject.student] = subject.state
+
     def _published(self, pending: Pending) -> Iterator[tuple[str, bytes | None]]:
         """The indicator records that are due; a tombstone where there was one and nothing may stand there now."""
         for student, as_of_ms in pending.figures.items():
@@ -279,8 +287,7 @@ class Partition:
             if subject and computed:
                 self.students += not subject.state.published
                 subject.state.published = True
-                subject.state.granted |= {s: g.from_ms for s, g in subject.permitted.indicators.items()}
-                self._states[student] = subject.state
+                self._hold(subject)
                 yield student, encode(computed)
             elif student in pending.purged:
                 yield student, None
