@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Literal, TypeVar
 from zlib import crc32
-from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
 
 from deploy.demo.events import Day, Event, Term
 from deploy.demo.posting import Service, expect
+from services.kernel.clock import midnight_ms
 from services.kernel.errors import ConfigurationError
 
 _NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -164,11 +164,6 @@ async def replay(term: Term, door: Door, *, pace: Pace, progress: Progress) -> S
         if pace.days_per_second:
             await asyncio.sleep(max(0.0, summary.days / pace.days_per_second - summary.seconds))
     return summary
-
-
-def midnight_ms(date: dt.date, zone: ZoneInfo) -> int:
-    """The first moment of a local day."""
-    return int(dt.datetime.combine(date, dt.time(), zone).timestamp() * 1000)
 
 
 def _decoded(answer: httpx.Response, kind: type[_T]) -> _T:

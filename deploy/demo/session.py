@@ -16,10 +16,11 @@ from rich.console import Console
 from deploy.demo.events import Term
 from deploy.demo.posting import Service
 from deploy.demo.progress import progress
-from deploy.demo.replayer import Door, Pace, Summary, midnight_ms, replay
+from deploy.demo.replayer import Door, Pace, Summary, replay
 from deploy.demo.seeding import Services, seed_university
 from deploy.demo.stack import Replay, Replays, Stack
 from deploy.demo.university import Cell, University
+from services.kernel.clock import midnight_ms
 from services.kernel.register import load_register
 from services.kernel.settings import Settings
 

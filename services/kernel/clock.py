@@ -72,7 +72,6 @@ def day_number(iso: str) -> int:
     return (dt.date.fromisoformat(iso) - _EPOCH).days
 
 
-def start_of_day_ms(day: int, zone: ZoneInfo) -> int:
+def midnight_ms(date: dt.date, zone: ZoneInfo) -> int:
     """The first moment of a local day, in milliseconds."""
-    midnight = dt.datetime.combine(_EPOCH + dt.timedelta(days=day), dt.time(), zone)
-    return int(midnight.timestamp() * 1000)
+    return int(dt.datetime.combine(date, dt.time(), zone).timestamp() * 1000)

@@ -10,8 +10,6 @@ from services.kernel.events import ConsentStateChanged, Grant
 
 INDIVIDUAL_INDICATORS = "individual-indicators"
 TUTOR_NOTIFY = "tutor-notify"
-STUDENT_VIEW = "student-view"
-COHORT_IMPROVEMENT = "cohort-improvement"
 
 
 def permitting(

@@ -14,10 +14,11 @@ from rich.console import Console
 
 from deploy.demo import commands
 from deploy.demo.commands import Oulad
-from deploy.demo.replayer import Pace, midnight_ms
+from deploy.demo.replayer import Pace
 from deploy.demo.session import Target
 from deploy.demo.stack import Replays
 from deploy.demo.university import Demo
+from services.kernel.clock import midnight_ms
 from services.kernel.errors import ConfigurationError
 from services.kernel.settings import InstitutionSettings, Settings
 from tests.support.demo_stack import PlayedStack, played_stack

@@ -75,11 +75,6 @@ class Directory:
         self._tx.execute(delete(tutoring).where(tutoring.c.student == student))
         upsert(self._tx, tutoring, [{"tutor": tutor, "student": student} for tutor in tutors])
 
-    def by_pseudonym(self, pseudonym: str) -> PersonRecord | None:
-        """The person behind a pseudonym, if the directory knows them."""
-        row = self._tx.execute(select(*_RECORD).where(person.c.pseudonym == pseudonym)).first()
-        return PersonRecord(**row._asdict()) if row else None
-
     def by_ids(self, ids: Iterable[str]) -> dict[str, PersonRecord]:
         """People by id."""
         rows = self._tx.execute(select(*_RECORD).where(person.c.id.in_(list(ids))))
