@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import httpx
+import httpx2
 
 from services.kernel.errors import ConfigurationError, TransientError
 
@@ -23,18 +23,18 @@ class Service:
         waits: how often it said "not now" or was not there.
     """
 
-    def __init__(self, client: httpx.AsyncClient, *, patience_s: float = 180.0) -> None:
+    def __init__(self, client: httpx2.AsyncClient, *, patience_s: float = 180.0) -> None:
         self._client = client
         self._patience_s = patience_s
         self.waits = 0
 
-    async def get(self, path: str) -> httpx.Response:
+    async def get(self, path: str) -> httpx2.Response:
         """An answer that is not "not now"."""
         return await self._ask(self._client.build_request("GET", path))
 
     async def post(
         self, path: str, *, json: Any = None, content: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """An answer that is not "not now"; everything that is posted here may be posted twice.
 
         Raises:
@@ -43,7 +43,7 @@ class Service:
         """
         return await self._ask(self._client.build_request("POST", path, json=json, content=content, headers=headers))
 
-    async def _ask(self, request: httpx.Request) -> httpx.Response:
+    async def _ask(self, request: httpx2.Request) -> httpx2.Response:
         give_up = time.monotonic() + self._patience_s
         for wait in _waits():
             answer, problem = await self._try(request)
@@ -55,15 +55,15 @@ class Service:
             await asyncio.sleep(_retry_after(answer) or wait)
         raise AssertionError  # the waits never end
 
-    async def _try(self, request: httpx.Request) -> tuple[httpx.Response | None, str]:
+    async def _try(self, request: httpx2.Request) -> tuple[httpx2.Response | None, str]:
         try:
             answer = await self._client.send(request)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             return None, f"{type(error).__name__} {error}"
         return answer, f"status {answer.status_code}: {answer.text[:200]}"
 
 
-def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
+def expect(answer: httpx2.Response, *statuses: int) -> httpx2.Response:
     """The answer, which must have one of these statuses.
 
     Raises:
@@ -81,7 +81,7 @@ def _waits() -> Iterable[float]:
         wait = min(wait * 2, _LONGEST_WAIT_S)
 
 
-def _retry_after(answer: httpx.Response | None) -> float | None:
+def _retry_after(answer: httpx2.Response | None) -> float | None:
     try:
         asked = float(answer.headers["Retry-After"]) if answer else 0
     except (KeyError, ValueError):  # none, or a date: our own waits will do
@@ -89,7 +89,7 @@ def _retry_after(answer: httpx.Response | None) -> float | None:
     return min(max(asked, 0), _LONGEST_WAIT_S) or None
 
 
-def _known(answer: httpx.Response) -> httpx.Response:
+def _known(answer: httpx2.Response) -> httpx2.Response:
     if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise ConfigurationError(
             f"{answer.request.url} does not accept the credentials ({answer.status_code}): "

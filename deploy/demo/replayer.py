@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Literal, TypeVar
 from zlib import crc32
 
-import httpx
+import httpx2
 import msgspec
 
 from deploy.demo.events import Day, Event, Term
@@ -166,7 +166,7 @@ async def replay(term: Term, door: Door, *, pace: Pace, progress: Progress) -> S
     return summary
 
 
-def _decoded(answer: httpx.Response, kind: type[_T]) -> _T:
+def _decoded(answer: httpx2.Response, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(answer.content, type=kind)
     except msgspec.DecodeError as error:

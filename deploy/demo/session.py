@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-import httpx
+import httpx2
 from rich.console import Console
 
 from deploy.demo.events import Term
@@ -124,6 +124,6 @@ def _show_summary(console: Console, summary: Summary) -> None:
         console.print(f"  refused {count:,} × {reason}: {summary.details[reason]}", highlight=False)
 
 
-def _client(base: str, *, token: str | None = None, auth: tuple[str, str] | None = None) -> httpx.AsyncClient:
+def _client(base: str, *, token: str | None = None, auth: tuple[str, str] | None = None) -> httpx2.AsyncClient:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.AsyncClient(base_url=base, headers=headers, auth=auth, timeout=_TIMEOUT_S, trust_env=False)
+    return httpx2.AsyncClient(base_url=base, headers=headers, auth=auth, timeout=_TIMEOUT_S, trust_env=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import httpx
+import httpx2
 
 from deploy.local.machine.processes import Child
 from deploy.local.status import ServiceStatus, Status, ask
@@ -27,7 +27,7 @@ def wait_ready(children: Sequence[Child], tell: Tell, timeout_s: float = READY_T
     deadline = time.monotonic() + timeout_s
     waiting = {child.name: child for child in children}
     said: dict[str, str] = {}
-    with httpx.Client(timeout=2, trust_env=False) as client:
+    with httpx2.Client(timeout=2, trust_env=False) as client:
         while waiting:
             said = {name: problem for name, child in waiting.items() if (problem := _problem(client, child))}
             waiting = {name: waiting[name] for name in said}
@@ -55,12 +55,12 @@ def wait_caught_up(urls: Mapping[str, str], tell: Tell, stuck_s: float = STUCK_S
     return True
 
 
-def _problem(client: httpx.Client, child: Child) -> str | None:
+def _problem(client: httpx2.Client, child: Child) -> str | None:
     if not child.running:
         raise _failed(child, child.ended, {})
     try:
         answer = client.get(f"{child.program.url}/health/ready")
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return "it does not answer yet"
     return None if answer.is_success else answer.text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from rich.markup import escape
@@ -99,17 +99,17 @@ def known_urls(state: Path) -> dict[str, str]:
 
 def ask(urls: Mapping[str, str]) -> Status:
     """Ask each service at its base address."""
-    with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
+    with httpx2.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
         return Status({name: _ask(client, url) for name, url in urls.items()})
 
 
-def _ask(client: httpx.Client, url: str) -> ServiceStatus:
+def _ask(client: httpx2.Client, url: str) -> ServiceStatus:
     try:
         readiness = client.get(f"{url}/health/ready")
         metrics = client.get(f"{url}/metrics").raise_for_status()
         checks = readiness.json()["checks"]
         samples = tuple(s for family in text_string_to_metric_families(metrics.text) for s in family.samples)
-    except httpx.HTTPError:
+    except httpx2.HTTPError:
         return ServiceStatus(url, ready=False, problems={"connection": _NOBODY_ANSWERS})
     except (ValueError, LookupError):
         return ServiceStatus(url, ready=False, problems={"connection": "what answers is no service of Signpost"})

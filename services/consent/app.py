@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from services.consent import api
 from services.consent.adapters.ledger import MIGRATIONS, outbox
-from services.consent.handlers import Consents
+from services.consent.api import registration
+from services.consent.api.registration_body import Reader
+from services.consent.handlers.consents import Consents
 from services.consent.notices import load_notices
-from services.consent.portal import TEMPLATES, Portal
-from services.consent.registration import Reader
+from services.consent.pages.portal import TEMPLATES, Portal
 from services.kernel import database
 from services.kernel.clock import SystemClock
 from services.kernel.health import operations
@@ -55,7 +55,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     checks = {"database": lambda: database.behind(engine, MIGRATIONS), "relay": relay.problem}
     app.include_router(operations(metrics.registry, checks))
     reader = Reader(register, notices.known, pseudonyms, zone)
-    app.include_router(api.registration(consents, reader, settings.consent.registrar_token))
+    app.include_router(registration.router(consents, reader, settings.consent.registrar_token))
     pages = templates(settings, TEMPLATES)
     site.install(app, settings, pages)
     Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)

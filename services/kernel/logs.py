@@ -33,7 +33,7 @@ def configure_logs(service: str, level: int = logging.INFO) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for noisy in ("aiokafka", "kafka", "faust", "mode", "httpx", "uvicorn.access"):
+    for noisy in ("aiokafka", "kafka", "faust", "mode", "httpx2", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 

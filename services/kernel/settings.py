@@ -81,8 +81,25 @@ class SessionSettings(Section):
     """Sign-in to the pages."""
 
     secret: SecretStr | None = Field(None, description="key that signs session cookies")
+    idle_minutes: int = Field(30, gt=0, description="a session ends after so long without use")
+    longest_hours: int = Field(8, gt=0, description="and after so long in any case")
     demo_people: Path | None = Field(None, description="JSON list of people to choose from; never in production")
     secure_cookies: bool = Field(default=True, description="off only for plain HTTP on this machine")
+
+
+class SignInSettings(Section):
+    """The university's OpenID provider, and how its claims become roles here."""
+
+    issuer: str | None = Field(None, description="the provider's issuer, as in its discovery document")
+    client_id: str = Field("signpost", description="of this service at the provider")
+    client_secret: SecretStr | None = Field(None, description="of this service at the provider")
+    audience: str = Field("signpost", description="that bearer tokens of the API must be for")
+    person_claim: str = Field("preferred_username", description="holds the institution's id of the person")
+    name_claim: str = Field("name", description="holds the name to show")
+    roles_claim: str = Field("roles", description="holds the roles, as a list or separated by spaces")
+    roles: dict[str, str] = Field(
+        {}, description="a role of the register for a value of the roles claim; a value that is a role maps to itself"
+    )
 
 
 class ServiceSettings(Section):
@@ -103,6 +120,12 @@ class ConsentSettings(ServiceSettings):
     port: Port = 8101
     database_url: str = "sqlite:///.signpost/consent.db"
     registrar_token: SecretStr | None = Field(None, description="bearer token of the bulk registration API")
+    public_url: str = Field("http://127.0.0.1:8101", description="address of the portal, as students reach it")
+    signing_key_file: Path = Field(
+        Path(".signpost/consent-key.json"), description="private JWK that signs receipts and anchors"
+    )
+    renewal_days: int = Field(42, ge=1, description="before a grant ends, reminders begin; they are spread over these")
+    last_reminder_days: int = Field(7, ge=0, description="before the end, a second reminder")
 
 
 class IngestSettings(ServiceSettings):
@@ -149,6 +172,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     institution: InstitutionSettings = InstitutionSettings()
     session: SessionSettings = SessionSettings()
+    sign_in: SignInSettings = SignInSettings()
     consent: ConsentSettings = ConsentSettings()
     ingest: IngestSettings = IngestSettings()
     indicators: IndicatorsSettings = IndicatorsSettings()

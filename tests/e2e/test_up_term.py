@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -90,7 +90,7 @@ def test_the_term_comes_out_as_indicators_cases_and_mail(up: Up) -> None:
 def test_the_addresses_that_it_prints_can_be_opened(up: Up) -> None:
     printed = [word for word in up.output.split() if word.startswith("http://")]
     assert len(printed) >= 8
-    answers = {url: httpx.get(url, follow_redirects=True, trust_env=False).status_code for url in printed}
+    answers = {url: httpx2.get(url, follow_redirects=True, trust_env=False).status_code for url in printed}
     assert set(answers.values()) == {200}, answers
 
 
@@ -107,7 +107,7 @@ def test_a_tutor_sees_whom_to_talk_to_and_why(up: Up) -> None:
 
 def test_the_mail_can_be_read_and_names_no_student(up: Up) -> None:
     mails = up.status()[1]["counts"]["mails_sent"]
-    with httpx.Client(base_url=up.run.mail, trust_env=False) as browser:
+    with httpx2.Client(base_url=up.run.mail, trust_env=False) as browser:
         assert f"{mails} message" in browser.get("/").text
         read = [browser.get(f"/mail/{n}").raise_for_status().text for n in range(1, mails + 1)]
     assert all(f"{up.run.services['notify']}/tutor/cases/" in text for text in read)

@@ -9,8 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from services.consent import api
 from services.consent.adapters.ledger import MIGRATIONS, consent_events
+from services.consent.api import registration as api
 from services.consent.app import create_app
 from services.kernel import database
 from services.kernel.metrics import ConsentMetrics
@@ -49,7 +49,7 @@ def register(client: TestClient, *rows: Any) -> Any:
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer é"}]
 )
 def test_only_the_registrar_may(client: TestClient, wired: Settings, headers: dict[str, str]) -> None:
-    sent = {name: value.encode() for name, value in headers.items()}
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
     answer = client.post("/v1/registration", json={"decisions": [row()]}, headers=sent)
 
     assert answer.status_code == 401

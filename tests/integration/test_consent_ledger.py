@@ -16,11 +16,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from services.consent import domain
 from services.consent.adapters import ledger
 from services.consent.adapters.ledger import MIGRATIONS, metadata, outbox
-from services.consent.domain import ConsentEvent, Decision
-from services.consent.handlers import Consents
+from services.consent.domain import decisions as domain
+from services.consent.domain.decisions import ConsentEvent, Decision
+from services.consent.handlers.consents import Consents
 from services.kernel import database
 from services.kernel.clock import StreamClock
 from services.kernel.codec import decoder
@@ -202,7 +202,7 @@ def test_a_writer_that_always_comes_second_gives_up_with_an_error_to_try_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of it is recorded."""
-    monkeypatch.setattr("services.consent.handlers._LONGEST_WAIT_S", 0)
+    monkeypatch.setattr("services.consent.handlers.consents._LONGEST_WAIT_S", 0)
     consents(engine).answer(STUDENT, {VLE: True}, SHOWN)
 
     def stale(_: Connection, students: Sequence[str]) -> dict[str, list[ConsentEvent]]:

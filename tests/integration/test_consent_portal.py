@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
 from services.consent.adapters.ledger import MIGRATIONS
 from services.consent.app import create_app
-from services.consent.handlers import Consents
+from services.consent.handlers.consents import Consents
 from services.consent.notices import load_notices
 from services.kernel import database
 from services.kernel.errors import TransientError
@@ -36,7 +36,7 @@ def student(client: TestClient) -> Visitor:
     return Visitor(client, "s0000001")
 
 
-def words(answer: httpx.Response) -> str:
+def words(answer: httpx2.Response) -> str:
     """The page's text, without its tags."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)).replace("&#39;", "'")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -227,7 +227,7 @@ def test_operations_see_lag_latency_and_readiness(writer: Writer, worker: Worker
         "signpost_event_to_indicator_seconds_count",
     ):
         eventually(partial(says, worker, line), what=line)
-    assert httpx.get(f"{worker.url}/health/ready").json() == {"ready": True, "checks": {"shards": "ok"}}
+    assert httpx2.get(f"{worker.url}/health/ready").json() == {"ready": True, "checks": {"shards": "ok"}}
 
 
 def test_position_is_committed_with_the_state(

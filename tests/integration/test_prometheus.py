@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from deploy.local.machine.ports import free_port
@@ -42,7 +42,7 @@ def configuration_for(ports: Ports) -> str:
 
 
 @contextmanager
-def running_prometheus(folder: Path, run: RunFile) -> Iterator[httpx.Client]:
+def running_prometheus(folder: Path, run: RunFile) -> Iterator[httpx2.Client]:
     """A client of a Prometheus that watches the run."""
     (folder / "prometheus.yml").write_text(configuration_for(run.ports))
     port = free_port()
@@ -58,18 +58,18 @@ def running_prometheus(folder: Path, run: RunFile) -> Iterator[httpx.Client]:
             stderr=subprocess.STDOUT,
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
             yield client
     finally:
         process.terminate()
         process.wait(30)
 
 
-def query(client: httpx.Client, expression: str) -> list[dict[str, Any]]:
+def query(client: httpx2.Client, expression: str) -> list[dict[str, Any]]:
     """What Prometheus answers to an expression; nothing while it does not answer yet."""
     try:
         answer = client.get("/api/v1/query", params={"query": expression})
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return []
     found: list[dict[str, Any]] = answer.json()["data"]["result"] if answer.is_success else []
     return found
@@ -102,4 +102,4 @@ def test_prometheus_reads_every_service(tmp_path: Path, kafka_settings: KafkaSet
                 assert {r["metric"]["service"] for r in query(client, metric)} == services, metric
             assert query(client, "scrape_samples_scraped == 0") == []
         for name, url in run.services.items():
-            assert lint(httpx.get(f"{url}/metrics", trust_env=False).text) == [], name
+            assert lint(httpx2.get(f"{url}/metrics", trust_env=False).text) == [], name

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 from fastapi.testclient import TestClient
 
@@ -67,16 +67,16 @@ class Visitor:
         if person:
             self.post("/sign-in", person=person)
 
-    def get(self, path: str) -> httpx.Response:
-        page: httpx.Response = self._client.get(path, headers={"Accept": "text/html"})
+    def get(self, path: str) -> httpx2.Response:
+        page: httpx2.Response = self._client.get(path, headers={"Accept": "text/html"})
         return page
 
-    def post(self, path: str, **fields: Any) -> httpx.Response:
+    def post(self, path: str, **fields: Any) -> httpx2.Response:
         """Send a form with the session's token, and follow to where it leads."""
         page = self.get("/sign-in").text
         token = re.search(r'name="csrf" value="([^"]+)"', page)
         assert token
-        answer: httpx.Response = self._client.post(path, data={"csrf": token[1], **fields})
+        answer: httpx2.Response = self._client.post(path, data={"csrf": token[1], **fields})
         return answer
 
     def stands(self) -> dict[tuple[str, str], str]:

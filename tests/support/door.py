@@ -65,7 +65,7 @@ class RunningDoor:
         self.auth = {"Authorization": f"Bearer vle-test.{key}"}
 
     def post(self, body: Any, path: str = "/v1/events", **headers: str) -> Any:
-        """Send as the source system of the test; returns httpx's response."""
+        """Send as the source system of the test; returns the client's response."""
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
         given = {"Content-Type": "application/json"} | self.auth | XAPI | headers
         return self.client.post(path, headers=given, **content)
@@ -207,7 +207,7 @@ class DoorInMemory:
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def post(self, body: Any, path: str = "/v1/events", **headers: str) -> Any:
-        """Send as the source system of the test; returns httpx's response."""
+        """Send as the source system of the test; returns the client's response."""
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
         given = {"Content-Type": "application/json"} | self.auth | XAPI | headers
         return self.client.post(path, headers=given, **content)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from deploy.demo.stack import Stack
 from deploy.demo.university import Demo
@@ -113,19 +113,19 @@ class Up:
         return done.returncode, json.loads(done.stdout)
 
     @contextmanager
-    def signed_in(self, service: str, person: str) -> Iterator[httpx.Client]:
+    def signed_in(self, service: str, person: str) -> Iterator[httpx2.Client]:
         """A browser, more or less, at a service's pages, signed in as somebody."""
         base = self.run.services[service]
-        with httpx.Client(base_url=base, follow_redirects=True, trust_env=False) as client:
+        with httpx2.Client(base_url=base, follow_redirects=True, trust_env=False) as client:
             token = re.search(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)
             assert token
             client.post("/sign-in", data={"csrf": token[1], "person": person}).raise_for_status()
             yield client
 
-    def send(self, person: str) -> httpx.Response:
+    def send(self, person: str) -> httpx2.Response:
         """Post an event of somebody, as the demo's source system does, at the moment of the stack's clock."""
         stack = Stack.load(self.state.stack)
-        with httpx.Client(base_url=stack.ingest, auth=(stack.source, stack.source_key), trust_env=False) as client:
+        with httpx2.Client(base_url=stack.ingest, auth=(stack.source, stack.source_key), trust_env=False) as client:
             at_ms = client.get("/v1/clock").raise_for_status().json()["at_ms"]
             at = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).isoformat()
             event = {"student": person, "module": "HIST101", "activity": "forum", "at": at}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
@@ -95,13 +95,13 @@ class WorkerProcess:
     def ready(self) -> bool:
         """Whether it says that it is ready."""
         try:
-            return httpx.get(f"{self.url}/health/ready").is_success
-        except httpx.TransportError:
+            return httpx2.get(f"{self.url}/health/ready").is_success
+        except httpx2.TransportError:
             return False
 
     def metrics(self) -> str:
         """What it tells Prometheus."""
-        return httpx.get(f"{self.url}/metrics").text
+        return httpx2.get(f"{self.url}/metrics").text
 
     def owns(self) -> list[int]:
         """The partitions whose shards it last took up, by its log."""

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.consent import domain
-from services.consent.domain import ConsentEvent, Decision, State
+from services.consent.domain import decisions as domain
+from services.consent.domain.decisions import ConsentEvent, Decision, State
 from services.kernel.consents import permitting
 
 ZONE = ZoneInfo("Europe/London")

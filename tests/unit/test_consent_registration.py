@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.consent.api.registration_body import Reader
 from services.consent.notices import load_notices
-from services.consent.registration import Reader
 from services.kernel.errors import InvalidMessage
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import load_register

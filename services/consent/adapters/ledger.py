@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, insert, select
 
-from services.consent.domain import ConsentEvent, Decision
+from services.consent.domain.decisions import ConsentEvent, Decision
 from services.kernel.outbox import Outbox
 
 MIGRATIONS = Path(__file__).with_name("migrations")

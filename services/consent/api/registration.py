@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
-from services.consent.handlers import Consents
-from services.consent.registration import Reader
+from services.consent.api.registration_body import Reader
+from services.consent.handlers.consents import Consents
 from services.kernel.errors import InvalidMessage, TransientError
 
 MAX_BODY_BYTES = 32_000_000
@@ -22,7 +22,7 @@ _VARIABLE = "SIGNPOST_CONSENT__REGISTRAR_TOKEN"
 _bearer = HTTPBearer(auto_error=False)
 
 
-def registration(consents: Consents, reader: Reader, token: SecretStr | None) -> APIRouter:
+def router(consents: Consents, reader: Reader, token: SecretStr | None) -> APIRouter:
     """`POST /v1/registration`: all decisions of the body, or, where one is wrong, none."""
     router = APIRouter(prefix="/v1")
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Struct
 
-from services.consent.domain import Decision, a_year_later
+from services.consent.domain.decisions import Decision, a_year_later
 from services.kernel.errors import InvalidMessage
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from services.consent import domain
 from services.consent.adapters import ledger
-from services.consent.domain import Cell, ConsentEvent, Decision, Outcome
+from services.consent.domain import decisions as domain
+from services.consent.domain.decisions import Cell, ConsentEvent, Decision, Outcome
 from services.kernel.clock import Clock
 from services.kernel.database import reading
 from services.kernel.errors import TransientError

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from services.kernel.events import ConsentStateChanged, Grant
 
-State = Literal["given", "refused", "withdrawn"]
-Standing = Literal["unknown", "given", "refused", "withdrawn", "expired"]
-Channel = Literal["portal", "registration"]
+State = Literal["requested", "given", "refused", "withdrawn", "expired", "invalidated"]
+Standing = Literal["unknown", "requested", "given", "refused", "withdrawn", "expired", "invalidated"]
+Channel = Literal["portal", "registration", "staff-assisted", "life-cycle"]
 Cell = tuple[str, str]  # purpose, source
 
 
@@ -28,6 +28,8 @@ class Decision:
         from_ms: from when it counts; of a grant, the earliest event that it covers.
         until_ms: of a grant, the first moment that it no longer covers; None of anything else.
         notice, language: the text that the student was shown.
+        actor: who recorded it: "student", "registrar", "signpost" (the life cycle), or a staff member's pseudonym.
+        request: the id of the student's request that a staff-assisted decision answers.
     """
 
     purpose: str
@@ -38,6 +40,8 @@ class Decision:
     notice: str
     language: str
     channel: Channel
+    actor: str = "student"
+    request: str | None = None
 
     @property
     def cell(self) -> Cell:
@@ -52,6 +56,8 @@ class ConsentEvent:
     Attributes:
         version: the student's; it grows by one with each batch of decisions.
         position: within the batch, from 0.
+        sequence: its place in the whole ledger, from 1; 0 before the ledger took it.
+        digest: seals it to the student's events before it; empty before the ledger took it.
     """
 
     student: str
@@ -59,6 +65,8 @@ class ConsentEvent:
     position: int
     recorded_ms: int
     decision: Decision
+    sequence: int = 0
+    digest: str = ""
 
     @property
     def made_ms(self) -> int:

@@ -13,17 +13,17 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 from starlette.templating import Jinja2Templates
 
-from services.consent import views
-from services.consent.domain import Cell, ConsentEvent, ruling, standing
-from services.consent.handlers import Consents
+from services.consent.domain.decisions import Cell, ConsentEvent, ruling, standing
+from services.consent.handlers.consents import Consents
 from services.consent.notices import Notices
+from services.consent.pages import views
 from services.kernel.clock import Clock
 from services.kernel.errors import TransientError
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 
-TEMPLATES = Path(__file__).with_name("pages")
+TEMPLATES = Path(__file__).with_name("templates")
 _LANGUAGE = "en"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from services.consent.domain import Cell, ConsentEvent, Decision, Standing, State, ruling, standing
+from services.consent.domain.decisions import Cell, ConsentEvent, Decision, Standing, State, ruling, standing
 from services.consent.notices import Notice, PurposeNotice
 from services.kernel.register import Purpose, Register, Source
 

@@ -1,0 +1,1 @@
+"""What consent means, as pure functions: time is an argument, and nothing here reads or writes."""
