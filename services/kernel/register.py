@@ -6,6 +6,7 @@ Every service loads it and obeys it; nothing may use what it does not declare.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Container
@@ -59,11 +60,30 @@ class Exclusion(Entry, frozen=True, kw_only=True):
     words: tuple[Name, ...] = ()
 
 
-class SpecialCategory(Entry, frozen=True, kw_only=True):
-    """A kind of GDPR Article 9 data, and the field names that hold it (R4)."""
+class BenefitRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An approved demonstration that a special category improves students' learning significantly (R4)."""
 
+    reference: str
+    approved_by: str
+    approved_on: dt.date
+    finding: str
+
+
+class SpecialCategory(Entry, frozen=True, kw_only=True):
+    """A kind of GDPR Article 9 data, and the field names that hold it (R4).
+
+    Attributes:
+        benefit_record: None where no benefit was demonstrated: then no student is asked, and nobody's is used.
+    """
+
+    description: str
     words: tuple[Name, ...]
-    benefit_record: str | None = None
+    benefit_record: BenefitRecord | None = None
+
+    @property
+    def purpose(self) -> str:
+        """The name of the separate purpose that a student may permit, where the benefit is approved."""
+        return f"special-category:{self.name}"
 
 
 class IndicatorEntry(Entry, frozen=True, kw_only=True):
@@ -118,6 +138,16 @@ class Register(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, di
     def purpose(self) -> dict[str, Purpose]:
         """Purposes by name."""
         return {entry.name: entry for entry in self.purposes}
+
+    @cached_property
+    def askable(self) -> dict[str, Purpose]:
+        """All that students are asked to permit, by name: the purposes, then each approved special category (R4)."""
+        special = (
+            Purpose(name=entry.purpose, title=entry.title, description=entry.description, requirement="R4")
+            for entry in self.special_categories
+            if entry.benefit_record
+        )
+        return self.purpose | {purpose.name: purpose for purpose in special}
 
     @cached_property
     def source(self) -> dict[str, Source]:

@@ -14,6 +14,10 @@ from services.kernel.register import SHIPPED, load_register
 REGISTER = load_register()
 EXCLUDED = [(word, entry.name) for entry in REGISTER.exclusions for word in entry.words]
 SPECIAL = [(word, entry.name) for entry in REGISTER.special_categories for word in entry.words]
+BENEFIT = (
+    'benefit_record = { reference = "EC 26/41", approved_by = "Education Committee", approved_on = 2026-06-10, '
+    'finding = "Adjusted deadlines no longer look like missing work." }\n'
+)
 HARMLESS = st.lists(st.sampled_from(["student", "page", "coffee", "feedback", "embed", "trace", "wealthy"]), max_size=2)
 
 
@@ -125,6 +129,26 @@ def test_a_special_category_is_known_in_whatever_spelling(word: tuple[str, str],
 @pytest.mark.requirement("R4")
 def test_no_benefit_of_special_data_was_ever_shown_so_none_is_used() -> None:
     assert [entry.name for entry in REGISTER.special_categories if entry.benefit_record] == []
+
+
+@pytest.mark.requirement("R4")
+def test_students_are_asked_of_the_purposes_and_of_no_special_category() -> None:
+    assert list(REGISTER.askable) == list(REGISTER.purpose)
+
+
+@pytest.mark.requirement("R4")
+def test_an_approved_special_category_is_asked_for_as_a_purpose_of_its_own(tmp_path: Path) -> None:
+    register = load_register(written(tmp_path, '"medical"]\n', f'"medical"]\n{BENEFIT}'))
+    assert list(register.askable) == [*register.purpose, "special-category:health"]
+    asked = register.askable["special-category:health"]
+    assert (asked.title, asked.requirement) == ("Disability and health", "R4")
+    assert "special-category:health" not in register.purpose
+
+
+@pytest.mark.requirement("R4")
+def test_a_benefit_without_who_approved_it_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="missing required field `approved_by`"):
+        load_register(written(tmp_path, '"medical"]\n', '"medical"]\nbenefit_record = { reference = "EC 26/41" }\n'))
 
 
 @pytest.mark.requirement("R8")
