@@ -42,8 +42,9 @@ def words(answer: httpx2.Response) -> str:
 
 
 def test_a_stranger_is_led_to_the_sign_in_page_and_a_tutor_is_told_that_it_is_not_theirs(client: TestClient) -> None:
-    assert client.get("/").url.path == "/sign-in"
-    assert Visitor(client, "t0000001").get("/").status_code == 403
+    stranger = client.get("/", headers={"Accept": "text/html"}, follow_redirects=False)
+    assert stranger.headers["location"] == "/sign-in?next=%2F"
+    assert Visitor(client, "t0000001", "tutor").get("/").status_code == 403
 
 
 @pytest.mark.requirement("R2")

@@ -82,9 +82,9 @@ def url(tmp_path: Path) -> str:
 
 
 @contextmanager
-def running(kafka: KafkaSettings, sink: MailSink, folder: Path, url: str) -> Iterator[Service]:
+def running(kafka: KafkaSettings, sink: MailSink, url: str) -> Iterator[Service]:
     """The service, ready, with its directory filled."""
-    settings = world.notify_settings(folder, url, kafka, smtp_port=sink.port)
+    settings = world.notify_settings(url, kafka, smtp_port=sink.port)
     with TestClient(create_app(settings)) as client:
         eventually(lambda: client.get("/health/ready").json()["ready"], what="readiness")
         assert client.post("/v1/directory", json=world.DIRECTORY, headers=BEARER).status_code == 200
@@ -92,9 +92,9 @@ def running(kafka: KafkaSettings, sink: MailSink, folder: Path, url: str) -> Ite
 
 
 @pytest.fixture
-def run(kafka_settings: KafkaSettings, sink: MailSink, tmp_path: Path, url: str) -> Run:
+def run(kafka_settings: KafkaSettings, sink: MailSink, url: str) -> Run:
     """Starts the service."""
-    return lambda: running(kafka_settings, sink, tmp_path, url)
+    return lambda: running(kafka_settings, sink, url)
 
 
 @pytest.fixture
@@ -278,11 +278,11 @@ def test_a_recovery_is_told_on_the_case_and_tombstones_remove_figures(
 
 @pytest.mark.requirement("R1")
 def test_while_the_broker_is_away_nothing_is_shown_and_afterwards_all_goes_on(
-    own_broker: OwnBroker, sink: MailSink, tmp_path: Path, url: str
+    own_broker: OwnBroker, sink: MailSink, url: str
 ) -> None:
     broker = own_broker()
     kafka = fresh_settings(broker)
-    with running(kafka, sink, tmp_path, url) as service:
+    with running(kafka, sink, url) as service:
         tutor = world.browser_of(service.client.app, "t1")  # type: ignore[arg-type]  # it is the FastAPI app
         assert eventually(lambda: tutor.get("/tutor").status_code == 200)
         broker.kill()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import msgspec
 from fastapi.testclient import TestClient
 
 from services.kernel.codec import decoder
@@ -21,27 +19,21 @@ from services.kernel.settings import (
 )
 from services.kernel.topics import CONSENT_STATE
 from tests.support.kafka import read_topic
+from tests.support.sessions import CSRF, SECRET, sign_in
 
-SECRET = "a secret of the tests"
 TOKEN = "a registrar's token of the tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+_BROWSER = {"Accept": "text/html"}
 NOWHERE = KafkaSettings(bootstrap="127.0.0.1:1")
-PEOPLE = [
-    {"id": "s0000001", "name": "Ada Example", "role": "student"},
-    {"id": "s0000002", "name": "Ben Example", "role": "student"},
-    {"id": "t0000001", "name": "Tam Example", "role": "tutor"},
-]
 
 
 def settings(folder: Path, kafka: KafkaSettings = NOWHERE, database_url: str | None = None) -> Settings:
     """Settings of a service that keeps its data in `folder`."""
-    people = folder / "people.json"
-    people.write_bytes(msgspec.json.encode(PEOPLE))
     url = database_url or f"sqlite:///{folder}/consent.db"
     return Settings(
         kafka=kafka,
         institution=InstitutionSettings(pseudonym_secret=SECRET),
-        session=SessionSettings(secret=SECRET, demo_people=people, secure_cookies=False),
+        session=SessionSettings(secret=SECRET, secure_cookies=False),
         consent=ConsentSettings(database_url=url, registrar_token=TOKEN),
     )
 
@@ -60,23 +52,18 @@ def row(person: str = "s0000001", **changes: Any) -> dict[str, Any]:
 
 
 class Visitor:
-    """A browser with one session, without JavaScript."""
+    """A browser with one session, without JavaScript; by default a student's."""
 
-    def __init__(self, client: TestClient, person: str | None) -> None:
-        self._client = client
-        if person:
-            self.post("/sign-in", person=person)
+    def __init__(self, client: TestClient, person: str, *roles: str) -> None:
+        self._client = sign_in(client, person, *(roles or ("student",)))
 
     def get(self, path: str) -> httpx2.Response:
-        page: httpx2.Response = self._client.get(path, headers={"Accept": "text/html"})
+        page: httpx2.Response = self._client.get(path, headers=_BROWSER)
         return page
 
     def post(self, path: str, **fields: Any) -> httpx2.Response:
         """Send a form with the session's token, and follow to where it leads."""
-        page = self.get("/sign-in").text
-        token = re.search(r'name="csrf" value="([^"]+)"', page)
-        assert token
-        answer: httpx2.Response = self._client.post(path, data={"csrf": token[1], **fields})
+        answer: httpx2.Response = self._client.post(path, data={"csrf": CSRF, **fields}, headers=_BROWSER)
         return answer
 
     def stands(self) -> dict[tuple[str, str], str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,9 +33,9 @@ from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import Event, Record, Result
 from services.notify.handlers.unit import Unit
 from services.notify.pages import routes
+from tests.support.sessions import SECRET, sign_in
 from tests.support.students import START_DAY, START_MS
 
-SECRET = "a secret of the tests"
 TOKEN = "a token of the tests"
 RULE = "days-since-last-activity"
 NOW_MS = START_MS + 30 * DAY_MS
@@ -69,15 +68,13 @@ pseudonyms = Pseudonyms(SECRET)
 student_of = pseudonyms.of
 
 
-def notify_settings(folder: Path, database_url: str, kafka: KafkaSettings | None = None, **notify: Any) -> Settings:
-    """Settings of a notify service whose demo sign-in knows the directory's people."""
-    people = folder / "people.json"
-    people.write_text(json.dumps([{k: p[k] for k in ("id", "name", "role")} for p in DIRECTORY["people"]]))
+def notify_settings(database_url: str, kafka: KafkaSettings | None = None, **notify: Any) -> Settings:
+    """Settings of a notify service for tests."""
     return Settings(
         clock="replay",
         kafka=kafka or KafkaSettings(partitions=4),
         institution=InstitutionSettings(pseudonym_secret=SecretStr(SECRET)),
-        session=SessionSettings(secret=SecretStr(SECRET), demo_people=people, secure_cookies=False),
+        session=SessionSettings(secret=SecretStr(SECRET), secure_cookies=False),
         notify=NotifySettings(database_url=database_url, directory_token=SecretStr(TOKEN), **notify),
     )
 
@@ -187,6 +184,5 @@ def csrf_of(page: str) -> str:
 def browser_of(app: FastAPI, person: str) -> TestClient:
     """A browser in which the person is signed in."""
     client = TestClient(app, follow_redirects=False, headers={"accept": "text/html"})
-    token = csrf_of(client.get("/sign-in").text)
-    assert client.post("/sign-in", data={"csrf": token, "person": person}).status_code == 303
-    return client
+    known = next(each for each in DIRECTORY["people"] if each["id"] == person)
+    return sign_in(client, person, known["role"], name=known["name"])

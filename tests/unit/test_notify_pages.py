@@ -37,8 +37,8 @@ def gate(engine: Engine) -> Gate:
 
 
 @pytest.fixture
-def tutor(engine: Engine, gate: Gate, tmp_path: Path) -> TestClient:
-    settings = world.notify_settings(tmp_path, str(engine.url))
+def tutor(engine: Engine, gate: Gate) -> TestClient:
+    settings = world.notify_settings(str(engine.url))
     return world.browser_of(world.pages_app(engine, gate, settings), "t1")
 
 
@@ -125,8 +125,8 @@ def test_somebody_elses_student_is_nowhere_to_be_found(tutor: TestClient, engine
         assert "There is no such page for you" in answer.text
 
 
-def test_students_have_no_tutors_pages(engine: Engine, gate: Gate, tmp_path: Path) -> None:
-    app = world.pages_app(engine, gate, world.notify_settings(tmp_path, str(engine.url)))
+def test_students_have_no_tutors_pages(engine: Engine, gate: Gate) -> None:
+    app = world.pages_app(engine, gate, world.notify_settings(str(engine.url)))
     assert world.browser_of(app, "s1").get("/tutor").status_code == 403
     assert TestClient(app, follow_redirects=False).get("/tutor").headers["location"].startswith("/sign-in")
 

@@ -26,11 +26,15 @@ CSRF_FIELD = "csrf"
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The person at the other end; `person_id` is the institution's id."""
+    """The person at the other end; `person_id` is the institution's id, `roles` are roles of the policy register."""
 
     person_id: str
     name: str
-    role: str
+    roles: tuple[str, ...]
+
+    def has(self, role: str) -> bool:
+        """Whether the person is in that role, perhaps among others."""
+        return role in self.roles
 
 
 class SignInNeeded(Exception):  # noqa: N818 - it is not an error: the visitor is led to the sign-in page
@@ -71,7 +75,7 @@ def sign_in(request: Request, person: SignedIn) -> None:
     """Begin a new session for the person; nothing of the one before is kept."""
     request.session.clear()
     request.session.update(
-        person={"person_id": person.person_id, "name": person.name, "role": person.role}, seen=int(time.time())
+        person={"person_id": person.person_id, "name": person.name, "roles": person.roles}, seen=int(time.time())
     )
 
 
@@ -87,7 +91,7 @@ def visitor(request: Request) -> SignedIn | None:
         return None
     if time.time() - request.session["seen"] > _RENEW_AFTER_S:
         request.session["seen"] = int(time.time())
-    return SignedIn(**person)
+    return SignedIn(person["person_id"], person["name"], tuple(person["roles"]))
 
 
 def current_person(request: Request) -> SignedIn:
@@ -109,7 +113,7 @@ def signed_in_as(*roles: str) -> Callable[[SignedIn], SignedIn]:
     """A dependency that lets only these roles in; the app answers others with a page that says so."""
 
     def check(person: Person) -> SignedIn:
-        if person.role not in roles:
+        if not any(map(person.has, roles)):
             raise RoleNeeded(person, roles)
         return person
 

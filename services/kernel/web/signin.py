@@ -80,7 +80,7 @@ def _add_demo_sign_in(routes: APIRouter, file: Path, pages: Jinja2Templates) -> 
         chosen = with_id(demo_people(file), person)
         if chosen is None:
             return RedirectResponse("/sign-in", status_code=303)
-        sign_in(request, SignedIn(chosen.id, chosen.name, chosen.role))
+        sign_in(request, SignedIn(chosen.id, chosen.name, (chosen.role,)))
         return RedirectResponse(local_path(next), status_code=303)
 
 
