@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.support.brokers",
     "tests.support.databases",
     "tests.support.browsers",
+    "tests.support.consent",
 ]

@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.api import registration
 from services.consent.api.registration_body import Reader
+from services.consent.domain.decisions import Terms
 from services.consent.handlers.consents import Consents
 from services.consent.notices import load_notices
 from services.consent.pages.portal import TEMPLATES, Portal
@@ -41,7 +42,8 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     engine = database.engine(settings.consent.database_url)
     relay = OutboxRelay(SERVICE, outbox, engine, settings.kafka, metrics.outbox)
     clock, zone = SystemClock(), settings.institution.zone
-    consents = Consents(engine, clock, zone, metrics, committed=relay.wake)
+    terms = Terms(zone, settings.consent.renewal_days)
+    consents = Consents(engine, clock, terms, metrics, committed=relay.wake)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -28,8 +27,8 @@ from services.kernel.errors import TransientError
 from services.kernel.events import ConsentStateChanged
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
+from tests.support.consent import TERMS
 
-ZONE = ZoneInfo("Europe/London")
 STUDENT = "a" * 64
 SHOWN = ("2026-1", "en")
 NOW = 1_800_000_000_000
@@ -42,25 +41,8 @@ _REPLACE = {
 }
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/consent.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    made = database.engine(url)
-    database.migrate(made, MIGRATIONS)
-    yield made
-    made.dispose()
-
-
 def consents(engine: Engine, committed: Callable[[], None] = lambda: None) -> Consents:
-    return Consents(engine, StreamClock(NOW), ZONE, ConsentMetrics(), committed)
+    return Consents(engine, StreamClock(NOW), TERMS, ConsentMetrics(), committed)
 
 
 def registered(cell: tuple[str, str], from_ms: int = NOW, state: domain.State = "given") -> Decision:
@@ -76,44 +58,44 @@ def published(engine: Engine, student: str = STUDENT) -> list[ConsentStateChange
         return [read(value) for value in transaction.execute(query).scalars()]
 
 
-def test_a_decision_and_its_snapshot_are_one_transaction(engine: Engine) -> None:
-    service = consents(engine)
+def test_a_decision_and_its_snapshot_are_one_transaction(consent_engine: Engine) -> None:
+    service = consents(consent_engine)
     first = service.answer(STUDENT, {VLE: True, LIBRARY: False}, SHOWN)
     second = service.answer(STUDENT, {LIBRARY: True}, SHOWN)
 
     assert [event.version for event in first] == [1, 1]
     assert [event.version for event in second] == [2]
     assert service.history(STUDENT) == [*first, *second]
-    assert [(s.version, [g.source for g in s.grants]) for s in published(engine)] == [
+    assert [(s.version, [g.source for g in s.grants]) for s in published(consent_engine)] == [
         (1, ["vle"]),
         (2, ["library", "vle"]),
     ]
 
 
 @pytest.mark.requirement("R3")
-def test_withdrawing_everything_publishes_a_snapshot_without_grants(engine: Engine) -> None:
+def test_withdrawing_everything_publishes_a_snapshot_without_grants(consent_engine: Engine) -> None:
     """A record, not a tombstone: an older one that arrives later must lose against it."""
-    service = consents(engine)
+    service = consents(consent_engine)
     service.answer(STUDENT, dict.fromkeys(CELLS, True), SHOWN)
     withdrawn = service.withdraw_all(STUDENT, SHOWN)
 
     assert {event.decision.state for event in withdrawn} == {"withdrawn"}
-    assert [(state.version, len(state.grants)) for state in published(engine)] == [(1, len(CELLS)), (2, 0)]
+    assert [(state.version, len(state.grants)) for state in published(consent_engine)] == [(1, len(CELLS)), (2, 0)]
     assert service.withdraw_all(STUDENT, SHOWN) == ()
 
 
-def test_what_changes_nothing_leaves_no_trace(engine: Engine) -> None:
-    service = consents(engine)
+def test_what_changes_nothing_leaves_no_trace(consent_engine: Engine) -> None:
+    service = consents(consent_engine)
     service.answer(STUDENT, {VLE: True}, SHOWN)
 
     assert service.answer(STUDENT, {VLE: True}, SHOWN) == ()
-    assert [state.version for state in published(engine)] == [1]
+    assert [state.version for state in published(consent_engine)] == [1]
 
 
-def test_a_registration_sent_again_changes_nothing_even_after_a_withdrawal(engine: Engine) -> None:
+def test_a_registration_sent_again_changes_nothing_even_after_a_withdrawal(consent_engine: Engine) -> None:
     students = [f"{number:064x}" for number in range(600)]
     body = {student: [registered(VLE), registered(LIBRARY, state="refused")] for student in students}
-    service = consents(engine)
+    service = consents(consent_engine)
 
     first = service.register(body)
     service.withdraw_all(students[0], SHOWN)
@@ -121,34 +103,38 @@ def test_a_registration_sent_again_changes_nothing_even_after_a_withdrawal(engin
 
     assert (first.recorded, first.students) == (1200, 600)
     assert (again.recorded, again.unchanged, again.students) == (0, 1200, 0)
-    assert [len(state.grants) for state in published(engine, students[0])] == [1, 0]
-    assert len(published(engine, students[-1])) == 1
+    assert [len(state.grants) for state in published(consent_engine, students[0])] == [1, 0]
+    assert len(published(consent_engine, students[-1])) == 1
 
 
-def test_the_relay_is_woken_after_the_commit(engine: Engine) -> None:
+def test_the_relay_is_woken_after_the_commit(consent_engine: Engine) -> None:
     seen: list[int] = []
-    service = consents(engine, committed=lambda: seen.append(len(published(engine))))
+    service = consents(consent_engine, committed=lambda: seen.append(len(published(consent_engine))))
     service.answer(STUDENT, {VLE: True}, SHOWN)
 
     assert seen == [1]
 
 
-def test_the_database_itself_refuses_to_change_the_past(engine: Engine) -> None:
-    service = consents(engine)
+def test_the_database_itself_refuses_to_change_the_past(consent_engine: Engine) -> None:
+    service = consents(consent_engine)
     service.answer(STUDENT, {VLE: False}, SHOWN)
     before = service.history(STUDENT)
 
-    for statement in ("UPDATE consent_events SET state = 'given'", "DELETE FROM consent_events", _REPLACE[engine.name]):
-        with pytest.raises(DBAPIError, match="append-only"), engine.begin() as transaction:
+    for statement in (
+        "UPDATE consent_events SET state = 'given'",
+        "DELETE FROM consent_events",
+        _REPLACE[consent_engine.name],
+    ):
+        with pytest.raises(DBAPIError, match="append-only"), consent_engine.begin() as transaction:
             transaction.execute(text(statement))
 
     assert service.history(STUDENT) == before
 
 
 @pytest.mark.requirement("R1")
-def test_many_who_decide_at_once_lose_nothing_and_double_nothing(url: str, engine: Engine) -> None:
+def test_many_who_decide_at_once_lose_nothing_and_double_nothing(consent_url: str, consent_engine: Engine) -> None:
     """Two instances, tabs and imports: versions without a gap, the outbox in their order, each answer kept."""
-    engines = [engine, database.engine(url)]
+    engines = [consent_engine, database.engine(consent_url)]
     start = threading.Barrier(len(CELLS))
 
     def decide(number: int) -> Sequence[ConsentEvent]:
@@ -159,17 +145,17 @@ def test_many_who_decide_at_once_lose_nothing_and_double_nothing(url: str, engin
     with ThreadPoolExecutor(len(CELLS)) as pool:
         recorded = [event for events in pool.map(decide, range(len(CELLS))) for event in events]
 
-    history = consents(engine).history(STUDENT)
+    history = consents(consent_engine).history(STUDENT)
     assert [event.version for event in history] == list(range(1, len(CELLS) + 1))
     assert sorted(history, key=lambda event: event.version) == sorted(recorded, key=lambda event: event.version)
-    states = published(engine)
+    states = published(consent_engine)
     assert all(before.version < after.version for before, after in pairwise(states))
     assert states[-1] == domain.snapshot(history)
     engines[1].dispose()
 
 
-def test_the_same_click_in_two_tabs_counts_once(url: str, engine: Engine) -> None:
-    engines = [engine, database.engine(url)]
+def test_the_same_click_in_two_tabs_counts_once(consent_url: str, consent_engine: Engine) -> None:
+    engines = [consent_engine, database.engine(consent_url)]
     start = threading.Barrier(2)
 
     def click(number: int) -> int:
@@ -181,9 +167,9 @@ def test_the_same_click_in_two_tabs_counts_once(url: str, engine: Engine) -> Non
     engines[1].dispose()
 
 
-def test_two_imports_of_the_same_students_at_once_both_end(url: str, engine: Engine) -> None:
+def test_two_imports_of_the_same_students_at_once_both_end(consent_url: str, consent_engine: Engine) -> None:
     """Sorted alike, they cannot hold each other up for good."""
-    engines = [engine, database.engine(url)]
+    engines = [consent_engine, database.engine(consent_url)]
     students = [f"{number:064x}" for number in range(300)]
     bodies: list[dict[str, list[Decision]]] = [
         {student: [registered(VLE)] for student in students},
@@ -194,16 +180,16 @@ def test_two_imports_of_the_same_students_at_once_both_end(url: str, engine: Eng
 
     assert [total.recorded for total in totals] == [300, 300]
     for student in students[::50]:
-        assert [state.version for state in published(engine, student)] == [1, 2]
+        assert [state.version for state in published(consent_engine, student)] == [1, 2]
     engines[1].dispose()
 
 
 def test_a_writer_that_always_comes_second_gives_up_with_an_error_to_try_again(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    consent_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of it is recorded."""
     monkeypatch.setattr("services.consent.handlers.consents._LONGEST_WAIT_S", 0)
-    consents(engine).answer(STUDENT, {VLE: True}, SHOWN)
+    consents(consent_engine).answer(STUDENT, {VLE: True}, SHOWN)
 
     def stale(_: Connection, students: Sequence[str]) -> dict[str, list[ConsentEvent]]:
         return {student: [] for student in students}
@@ -211,22 +197,22 @@ def test_a_writer_that_always_comes_second_gives_up_with_an_error_to_try_again(
     with monkeypatch.context() as patched:
         patched.setattr(ledger, "histories", stale)
         with pytest.raises(TransientError):
-            consents(engine).answer(STUDENT, {LIBRARY: True}, SHOWN)
+            consents(consent_engine).answer(STUDENT, {LIBRARY: True}, SHOWN)
 
-    assert len(consents(engine).history(STUDENT)) == len(published(engine)) == 1
+    assert len(consents(consent_engine).history(STUDENT)) == len(published(consent_engine)) == 1
 
 
-def test_a_reader_waits_for_no_writer(engine: Engine) -> None:
-    service = consents(engine)
+def test_a_reader_waits_for_no_writer(consent_engine: Engine) -> None:
+    service = consents(consent_engine)
     service.answer(STUDENT, {VLE: True}, SHOWN)
-    with engine.begin() as transaction:
+    with consent_engine.begin() as transaction:
         ledger.append(transaction, [ConsentEvent(STUDENT, 2, 0, NOW, registered(LIBRARY))])
         with ThreadPoolExecutor(1) as pool:
             assert len(pool.submit(service.history, STUDENT).result(timeout=10)) == 1
 
 
-def test_the_migrations_make_what_the_code_expects_and_go_back(url: str) -> None:
-    engine = database.engine(url)
+def test_the_migrations_make_what_the_code_expects_and_go_back(consent_url: str) -> None:
+    engine = database.engine(consent_url)
     assert database.behind(engine, MIGRATIONS)
     database.migrate(engine, MIGRATIONS)
     assert database.behind(engine, MIGRATIONS) is None
@@ -240,8 +226,8 @@ def test_the_migrations_make_what_the_code_expects_and_go_back(url: str) -> None
     engine.dispose()
 
 
-def test_instances_that_start_at_once_migrate_once(url: str) -> None:
-    engines = [database.engine(url) for _ in range(4)]
+def test_instances_that_start_at_once_migrate_once(consent_url: str) -> None:
+    engines = [database.engine(consent_url) for _ in range(4)]
     start = threading.Barrier(len(engines))
 
     def migrate(engine: Engine) -> Any:

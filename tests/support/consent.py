@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2
+import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
+from services.consent.adapters.ledger import MIGRATIONS
+from services.consent.domain.decisions import Terms
+from services.kernel import database
 from services.kernel.codec import decoder
 from services.kernel.events import ConsentStateChanged
 from services.kernel.settings import (
@@ -24,7 +31,26 @@ from tests.support.sessions import CSRF, SECRET, sign_in
 TOKEN = "a registrar's token of the tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 _BROWSER = {"Accept": "text/html"}
+TERMS = Terms(ZoneInfo("Europe/London"), renewal_days=42)
 NOWHERE = KafkaSettings(bootstrap="127.0.0.1:1")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def consent_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/consent.db"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture
+def consent_engine(consent_url: str) -> Iterator[Engine]:
+    """The consent service's database, migrated and empty."""
+    made = database.engine(consent_url)
+    database.migrate(made, MIGRATIONS)
+    yield made
+    made.dispose()
 
 
 def settings(folder: Path, kafka: KafkaSettings = NOWHERE, database_url: str | None = None) -> Settings:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import ConsentEvent, Decision, State
+from services.kernel.clock import DAY_MS
 from services.kernel.consents import permitting
 
 ZONE = ZoneInfo("Europe/London")
+TERMS = domain.Terms(ZONE, renewal_days=42)
 STUDENT = "a" * 64
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -169,22 +171,98 @@ def test_a_renewal_continues_a_grant_that_still_holds() -> None:
 @pytest.mark.requirement("R3")
 def test_an_answer_becomes_a_decision_only_where_it_changes_something() -> None:
     cells = {VLE: True, ("tutor-notify", "vle"): False}
-    first = domain.answers({}, cells, SHOWN, NOW, ZONE)
+    first = domain.answers({}, cells, SHOWN, NOW, TERMS)
     rules = domain.ruling(history_of(first))
     turned = {cell: not yes for cell, yes in cells.items()}
 
     assert [decision.state for decision in first] == ["given", "refused"]
-    assert domain.answers(rules, cells, SHOWN, NOW + HOUR, ZONE) == []
-    assert [d.state for d in domain.answers(rules, turned, SHOWN, NOW + HOUR, ZONE)] == ["withdrawn", "given"]
+    assert domain.answers(rules, cells, SHOWN, NOW + HOUR, TERMS) == []
+    assert [d.state for d in domain.answers(rules, turned, SHOWN, NOW + HOUR, TERMS)] == ["withdrawn", "given"]
 
 
 @pytest.mark.requirement("R3")
 def test_a_yes_after_its_end_is_a_new_yes_for_a_year() -> None:
-    (first,) = domain.answers({}, {VLE: True}, SHOWN, NOW, ZONE)
+    (first,) = domain.answers({}, {VLE: True}, SHOWN, NOW, TERMS)
     assert first.until_ms is not None
-    (again,) = domain.answers(domain.ruling(history_of([first])), {VLE: True}, SHOWN, first.until_ms, ZONE)
+    (again,) = domain.answers(domain.ruling(history_of([first])), {VLE: True}, SHOWN, first.until_ms, TERMS)
 
     assert (again.state, again.from_ms) == ("given", first.until_ms)
+
+
+@pytest.mark.requirement("R3")
+def test_a_yes_near_its_end_is_renewed_for_a_year_from_now_and_earlier_it_changes_nothing() -> None:
+    (first,) = domain.answers({}, {VLE: True}, SHOWN, NOW, TERMS)
+    assert first.until_ms is not None
+    rules = domain.ruling(history_of([first]))
+    opens_ms = first.until_ms - TERMS.renewal_days * DAY_MS
+
+    assert domain.answers(rules, {VLE: True}, SHOWN, opens_ms - 1, TERMS) == []
+    (renewed,) = domain.answers(rules, {VLE: True}, SHOWN, opens_ms, TERMS)
+    assert (renewed.state, renewed.until_ms) == ("given", domain.a_year_later(opens_ms, ZONE))
+    (grant,) = domain.snapshot(history_of([first], [renewed])).grants
+    assert (grant.from_ms, grant.until_ms) == (first.from_ms, renewed.until_ms)
+
+
+def test_being_asked_changes_nothing_that_was_decided() -> None:
+    asked = replace(GIVEN, state="requested", until_ms=None, from_ms=NOW + HOUR)
+    only_asked, decided = history_of([asked]), history_of([GIVEN], [asked])
+
+    assert domain.standing(domain.ruling(only_asked)[VLE], NOW) == "requested"
+    assert domain.snapshot(only_asked).grants == ()
+    assert domain.standing(domain.ruling(decided)[VLE], NOW + HOUR) == "given"
+    assert domain.snapshot(decided).grants == domain.snapshot(history_of([GIVEN])).grants
+    assert domain.decide(STUDENT, only_asked, [replace(GIVEN, from_ms=NOW - HOUR)], NOW).overtaken == 0
+
+
+def test_an_end_that_was_recorded_leaves_the_grant_to_each_gates_clock_and_can_be_taken_back() -> None:
+    end = NOW + 100 * HOUR
+    ended = history_of([GIVEN], [replace(GIVEN, state="expired", from_ms=end, until_ms=None, channel="life-cycle")])
+
+    assert domain.standing(domain.ruling(ended)[VLE], end) == "expired"
+    assert domain.snapshot(ended).grants == domain.snapshot(history_of([GIVEN])).grants
+    assert domain.granted(domain.ruling(ended)) == [VLE]
+    assert [d.state for d in domain.answers(domain.ruling(ended), {VLE: True}, SHOWN, end, TERMS)] == ["given"]
+    (taken_back,) = domain.answers(domain.ruling(ended), {VLE: False}, SHOWN, end, TERMS)
+    assert taken_back.state == "withdrawn"
+    assert domain.snapshot([*ended, ConsentEvent(STUDENT, 3, 0, end, taken_back)]).grants == ()
+
+
+def test_an_older_yes_that_arrives_after_a_recorded_end_counts_and_loses_no_day() -> None:
+    """The end by date was nobody's word."""
+    end = NOW + 100 * HOUR
+    ended = history_of([GIVEN], [replace(GIVEN, state="expired", from_ms=end, until_ms=None, channel="life-cycle")])
+    late = replace(GIVEN, from_ms=end - HOUR, until_ms=end + 100 * HOUR)
+
+    outcome = domain.decide(STUDENT, ended, [late], end + HOUR)
+
+    (grant,) = domain.snapshot([*ended, *outcome.recorded]).grants
+    assert (grant.from_ms, grant.until_ms) == (NOW, end + 100 * HOUR)
+
+
+@pytest.mark.requirement("R2")
+def test_what_a_changed_notice_invalidates_permits_nothing_until_it_is_decided_again() -> None:
+    told_anew = replace(
+        GIVEN, state="invalidated", from_ms=NOW + HOUR, until_ms=None, channel="life-cycle", actor="signpost"
+    )
+    history = history_of([GIVEN], [told_anew])
+    rules = domain.ruling(history)
+
+    assert domain.standing(rules[VLE], NOW + HOUR) == "invalidated"
+    assert domain.snapshot(history).grants == ()
+    assert domain.granted(rules) == []
+    assert [d.state for d in domain.answers(rules, {VLE: True}, SHOWN, NOW + HOUR, TERMS)] == ["given"]
+    assert [d.state for d in domain.answers(rules, {VLE: False}, SHOWN, NOW + HOUR, TERMS)] == ["refused"]
+    assert domain.decide(STUDENT, history, [replace(GIVEN, until_ms=NOW + HOUR)], NOW + HOUR).overtaken == 1
+
+
+def test_what_staff_record_for_a_student_is_never_overtaken() -> None:
+    """They act on the student's request: whoever is at the desk has the last word."""
+    by_staff = domain.Via("staff-assisted", actor="b" * 64, request="r1").of(replace(WITHDRAWN, from_ms=NOW - HOUR))
+
+    outcome = domain.decide(STUDENT, history_of([GIVEN]), [by_staff], NOW + HOUR)
+
+    assert [event.decision for event in outcome.recorded] == [by_staff]
+    assert (by_staff.actor, by_staff.request) == ("b" * 64, "r1")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_students_are_known_by_pseudonym_only_and_their_decisions_stand_together
         ({"source": "counselling"}, "source", "vle"),
         ({"notice": "1999-1"}, "notice", "2026-1 in en"),
         ({"language": "tlh"}, "notice", "2026-1 in cy"),
-        ({"state": "maybe"}, "state", "given, refused or withdrawn"),
+        ({"state": "maybe"}, "state", "given, refused, withdrawn or requested"),
         ({"person": "  "}, "person", "not empty"),
         ({"person": 7}, "person", "text"),
         ({"from": "yesterday"}, "from", "2026-09-21T09:00:00+01:00"),

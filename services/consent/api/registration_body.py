@@ -19,7 +19,7 @@ from services.kernel.register import Register
 
 _FIELD = re.compile(r"(?:field `|at `\$\.)(\w+)`")
 _MENDING = {
-    "state": "write given, refused or withdrawn",
+    "state": "write given, refused, withdrawn or requested",
     "person": "write the institution's id of the student as a text, not empty",
     "from": "write a date and time with its offset, such as 2026-09-21T09:00:00+01:00",
     "until": "write a later date and time with its offset, or leave it out for one year",
@@ -30,7 +30,7 @@ class _Row(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "fr
     person: Annotated[str, Meta(pattern=r"\S", max_length=200)]
     purpose: str
     source: str
-    state: Literal["given", "refused", "withdrawn"]
+    state: Literal["given", "refused", "withdrawn", "requested"]
     from_: str
     notice: str
     language: str
@@ -89,7 +89,14 @@ class Reader:
         from_ms = _moment("from", row.from_)
         until_ms = self._until(row, from_ms)
         return Decision(
-            row.purpose, row.source, row.state, from_ms, until_ms, row.notice, row.language, channel="registration"
+            purpose=row.purpose,
+            source=row.source,
+            state=row.state,
+            from_ms=from_ms,
+            until_ms=until_ms,
+            notice=row.notice,
+            language=row.language,
+            channel="registration",
         )
 
     def _undeclared(self, row: _Row) -> Iterator[tuple[str, str, str, str]]:

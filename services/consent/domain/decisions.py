@@ -1,23 +1,41 @@
 """What decisions mean: from a student's history to what they permit now. Pure; time is an argument.
 
 A *cell* is one purpose × one source, and each is decided for itself. A cell without a decision is *unknown*, which is
-not *refused*: nobody was asked, or nobody answered. The latest decision of a cell rules it.
+not *refused*: nobody was asked, or nobody answered. The latest decision of a cell rules it; *requested* is none, it
+says only that the student was asked.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from services.kernel.clock import DAY_MS
 from services.kernel.events import ConsentStateChanged, Grant
 
 State = Literal["requested", "given", "refused", "withdrawn", "expired", "invalidated"]
 Standing = Literal["unknown", "requested", "given", "refused", "withdrawn", "expired", "invalidated"]
 Channel = Literal["portal", "registration", "staff-assisted", "life-cycle"]
 Cell = tuple[str, str]  # purpose, source
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """How decisions came: through which channel, by whom, and for which of the student's requests; see `Decision`."""
+
+    channel: Channel
+    actor: str = "student"
+    request: str | None = None
+
+    def of(self, decision: Decision) -> Decision:
+        """The same decision, come this way."""
+        return replace(decision, channel=self.channel, actor=self.actor, request=self.request)
+
+
+PORTAL = Via("portal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +93,19 @@ class ConsentEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """How long a yes holds: a calendar year in `zone`, and it can be renewed in the last `renewal_days` before."""
+
+    zone: ZoneInfo
+    renewal_days: int
+
+    def renewable(self, event: ConsentEvent | None, now_ms: int) -> bool:
+        """Whether that is a grant whose end is near."""
+        until_ms = event.decision.until_ms if event else None
+        return until_ms is not None and now_ms < until_ms <= now_ms + self.renewal_days * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a batch of decisions comes to.
 
@@ -90,8 +121,14 @@ class Outcome:
 
 
 def ruling(history: Iterable[ConsentEvent]) -> dict[Cell, ConsentEvent]:
-    """The event that rules each cell: the latest; cells that nobody has decided are not in it."""
-    return {event.decision.cell: event for event in history}
+    """The event that rules each cell: the latest decision, or a request where there is none.
+
+    Cells that nobody was asked about are not in it.
+    """
+    rules: dict[Cell, ConsentEvent] = {}
+    for event in history:
+        _take(event, rules)
+    return rules
 
 
 def standing(event: ConsentEvent | None, now_ms: int) -> Standing:
@@ -106,11 +143,12 @@ def decide(student: str, history: Sequence[ConsentEvent], decisions: Iterable[De
     """Add decisions to a history (oldest first), each once, in the order in which they count.
 
     The same decision again changes nothing, whatever was said since. One from registration that is older than what
-    rules the cell is overtaken: a late import never undoes a withdrawal.
+    the student has said since, or than a change of the notice, is overtaken: a late import never undoes a withdrawal.
     """
     version = history[-1].version + 1 if history else 1
     known = {event.decision for event in history}
-    rules = ruling(history)
+    # An end by date is nobody's word: an older yes that arrives after it still counts.
+    rules = ruling(event for event in history if event.decision.state != "expired")
     recorded: list[ConsentEvent] = []
     unchanged = overtaken = 0
     for decision in sorted(decisions, key=lambda decision: decision.from_ms):
@@ -122,7 +160,7 @@ def decide(student: str, history: Sequence[ConsentEvent], decisions: Iterable[De
             event = ConsentEvent(student, version, len(recorded), now_ms, decision)
             recorded.append(event)
             known.add(decision)
-            rules[decision.cell] = event
+            _take(event, rules)
     return Outcome(tuple(recorded), unchanged, overtaken)
 
 
@@ -133,8 +171,9 @@ def snapshot(history: Sequence[ConsentEvent]) -> ConsentStateChanged:
     stream's. A grant that follows another without a gap continues it, so that a renewal loses no event.
     """
     grants: dict[Cell, Grant] = {}
-    for event in history:
-        decision = event.decision
+    for decision in (event.decision for event in history):
+        if decision.state in {"requested", "expired"}:
+            continue
         before = grants.pop(decision.cell, None)
         if decision.state == "given" and decision.until_ms is not None:
             grants[decision.cell] = Grant(
@@ -158,25 +197,26 @@ def answers(
     choices: Mapping[Cell, bool],
     shown: tuple[str, str],
     now_ms: int,
-    zone: ZoneInfo,
+    terms: Terms,
 ) -> list[Decision]:
     """A student's yes and no to cells, as decisions; an answer that is what holds already is none.
 
-    `shown` is the version and language of the notice; a yes holds for a calendar year in `zone`.
+    `shown` is the version and language of the notice. A yes to what is given renews it when its end is near.
     """
     decisions = []
-    for (purpose, source), yes in choices.items():
-        stands = standing(rules.get((purpose, source)), now_ms)
-        state = _state(stands, yes=yes)
+    for cell, yes in choices.items():
+        ruled_by = rules.get(cell)
+        stands = standing(ruled_by, now_ms)
+        state: State | None = "given" if yes and terms.renewable(ruled_by, now_ms) else _state(stands, yes=yes)
         if state is not None:
-            until_ms = a_year_later(now_ms, zone) if state == "given" else None
-            decisions.append(Decision(purpose, source, state, now_ms, until_ms, *shown, channel="portal"))
+            until_ms = a_year_later(now_ms, terms.zone) if state == "given" else None
+            decisions.append(Decision(*cell, state, now_ms, until_ms, *shown, channel="portal"))
     return decisions
 
 
 def granted(rules: Mapping[Cell, ConsentEvent]) -> list[Cell]:
     """The cells that the student has said yes to and not taken back, ended or not."""
-    return [cell for cell, event in rules.items() if event.decision.state == "given"]
+    return [cell for cell, event in rules.items() if event.decision.state in {"given", "expired"}]
 
 
 def a_year_later(at_ms: int, zone: ZoneInfo) -> int:
@@ -195,8 +235,17 @@ def _state(stands: Standing, *, yes: bool) -> State | None:
     return "withdrawn" if stands in {"given", "expired"} else "refused"
 
 
+def _take(event: ConsentEvent, rules: dict[Cell, ConsentEvent]) -> None:
+    if event.decision.state == "requested":
+        rules.setdefault(event.decision.cell, event)
+    else:
+        rules[event.decision.cell] = event
+
+
 def _is_overtaken(decision: Decision, ruled_by: ConsentEvent | None) -> bool:
-    return decision.channel == "registration" and ruled_by is not None and decision.from_ms < ruled_by.made_ms
+    if decision.channel != "registration" or decision.state == "requested" or ruled_by is None:
+        return False
+    return ruled_by.decision.state != "requested" and decision.from_ms < ruled_by.made_ms
 
 
 def _since(decision: Decision, before: Grant | None) -> int:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from services.consent.adapters import ledger
 from services.consent.domain import decisions as domain
-from services.consent.domain.decisions import Cell, ConsentEvent, Decision, Outcome
+from services.consent.domain.decisions import PORTAL, Cell, ConsentEvent, Decision, Outcome, Terms, Via
 from services.kernel.clock import Clock
 from services.kernel.database import reading
 from services.kernel.errors import TransientError
@@ -27,6 +26,7 @@ _ATTEMPTS = 8
 _LONGEST_WAIT_S = 0.2
 _BUSY = "The database is away or too busy; try again in a minute."
 _Result = TypeVar("_Result")
+Deciding = Callable[[str, Sequence[ConsentEvent]], Sequence[Decision]]  # from a student and history
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class Consents:
     """
 
     def __init__(
-        self, engine: Engine, clock: Clock, zone: ZoneInfo, metrics: ConsentMetrics, committed: Callable[[], None]
+        self, engine: Engine, clock: Clock, terms: Terms, metrics: ConsentMetrics, committed: Callable[[], None]
     ) -> None:
-        self._engine, self._clock, self._zone = engine, clock, zone
+        self._engine, self._clock, self._terms = engine, clock, terms
         self._metrics, self._committed = metrics, committed
 
     def register(self, decisions: Mapping[str, Sequence[Decision]]) -> Totals:
@@ -60,7 +60,7 @@ class Consents:
         """
         outcomes: list[Outcome] = []
         for students in _chunks(sorted(decisions)):
-            outcomes += self._record(students, lambda student, _: decisions[student])
+            outcomes += self.record(students, lambda student, _: decisions[student])
         return Totals(
             recorded=sum(len(outcome.recorded) for outcome in outcomes),
             unchanged=sum(outcome.unchanged for outcome in outcomes),
@@ -68,27 +68,30 @@ class Consents:
             students=sum(bool(outcome.recorded) for outcome in outcomes),
         )
 
-    def answer(self, student: str, choices: Mapping[Cell, bool], shown: tuple[str, str]) -> tuple[ConsentEvent, ...]:
+    def answer(
+        self, student: str, choices: Mapping[Cell, bool], shown: tuple[str, str], via: Via = PORTAL
+    ) -> tuple[ConsentEvent, ...]:
         """Record a student's yes and no to cells; answers that hold already change nothing.
 
         `shown` is the version and language of the notice that the student read.
         """
 
         def decisions(_: str, history: Sequence[ConsentEvent]) -> list[Decision]:
-            now_ms = self._clock.now_ms()
-            return domain.answers(domain.ruling(history), choices, shown, now_ms, self._zone)
+            said = domain.answers(domain.ruling(history), choices, shown, self._clock.now_ms(), self._terms)
+            return [via.of(decision) for decision in said]
 
-        return self._record([student], decisions)[0].recorded
+        return self.record([student], decisions)[0].recorded
 
-    def withdraw_all(self, student: str, shown: tuple[str, str]) -> tuple[ConsentEvent, ...]:
+    def withdraw_all(self, student: str, shown: tuple[str, str], via: Via = PORTAL) -> tuple[ConsentEvent, ...]:
         """Take back everything that the student has said yes to."""
 
         def decisions(_: str, history: Sequence[ConsentEvent]) -> list[Decision]:
             rules = domain.ruling(history)
             choices = dict.fromkeys(domain.granted(rules), False)
-            return domain.answers(rules, choices, shown, self._clock.now_ms(), self._zone)
+            said = domain.answers(rules, choices, shown, self._clock.now_ms(), self._terms)
+            return [via.of(decision) for decision in said]
 
-        return self._record([student], decisions)[0].recorded
+        return self.record([student], decisions)[0].recorded
 
     def history(self, student: str) -> list[ConsentEvent]:
         """All decisions of a student, oldest first.
@@ -102,9 +105,15 @@ class Consents:
         except OperationalError as error:
             raise TransientError(_BUSY) from error
 
-    def _record(
-        self, students: Sequence[str], decisions: Callable[[str, Sequence[ConsentEvent]], Sequence[Decision]]
-    ) -> list[Outcome]:
+    def record(self, students: Sequence[str], decisions: Deciding) -> list[Outcome]:
+        """Record what `decisions` makes of each student's history (oldest first), all in one transaction.
+
+        It can be called several times: whenever somebody else was quicker, everything is read again.
+
+        Raises:
+            TransientError: the database is away or too busy; nothing was recorded.
+        """
+
         def attempt(transaction: Connection) -> list[Outcome]:
             histories = ledger.histories(transaction, students)
             now_ms = self._clock.now_ms()

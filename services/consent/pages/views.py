@@ -92,6 +92,8 @@ _WORDS: dict[Standing, str] = {
     "withdrawn": "no",
     "expired": "ended",
     "unknown": "undecided",
+    "requested": "undecided",
+    "invalidated": "undecided",
 }
 
 
