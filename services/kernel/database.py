@@ -46,7 +46,7 @@ def reading(bound: Engine) -> Iterator[Connection]:
 
 
 def migrate(bound: Engine, scripts: Path, revision: str = "head") -> None:
-    """Bring the database to a revision of the migrations in `scripts`, the newest by default.
+    """Bring the database forth or back to a revision of the migrations in `scripts`, the newest by default.
 
     "base" takes everything back. Instances that start at once wait for each other.
     """
@@ -55,7 +55,8 @@ def migrate(bound: Engine, scripts: Path, revision: str = "head") -> None:
             connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config = _config(scripts)
         config.attributes["connection"] = connection
-        change = command.downgrade if revision == "base" else command.upgrade
+        back = revision == "base" or revision in _passed(connection, ScriptDirectory.from_config(config))
+        change = command.downgrade if back else command.upgrade
         change(config, revision)
 
 
@@ -72,6 +73,13 @@ def behind(bound: Engine, scripts: Path) -> str | None:
         return None if is_current(bound, scripts) else "its migrations are not applied"
     except DBAPIError as error:
         return f"it does not answer: {type(error).__name__}"
+
+
+def _passed(connection: Connection, scripts: ScriptDirectory) -> set[str]:
+    """The revisions before the one at which the database stands."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    past = scripts.iterate_revisions(current, "base") if current else ()
+    return {script.revision for script in past} - {current}
 
 
 def _config(scripts: Path) -> Config:

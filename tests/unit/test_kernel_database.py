@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from services.kernel.database import behind, engine, is_current, migrate, reading
@@ -71,6 +71,18 @@ def test_migrations_make_a_database_current_and_can_be_taken_back(bound: Engine,
     assert behind(bound, scripts) is None
     migrate(bound, scripts, "base")
     assert not is_current(bound, scripts)
+
+
+def test_a_database_goes_back_to_an_earlier_revision_too(bound: Engine, scripts: Path) -> None:
+    second = _FIRST.replace('"r1", None', '"r2", "r1"').replace("things", "others")
+    (scripts / "versions" / "r2.py").write_text(second)
+    migrate(bound, scripts, "r1")
+    assert not is_current(bound, scripts)
+    migrate(bound, scripts)
+    assert is_current(bound, scripts)
+    migrate(bound, scripts, "r1")
+    assert not is_current(bound, scripts)
+    assert inspect(bound).get_table_names() == ["alembic_version", "things"]
 
 
 def test_a_database_that_does_not_answer_is_named_by_its_kind_of_trouble(scripts: Path) -> None:
