@@ -48,6 +48,12 @@ class ConsentMetrics(_Metrics):
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry)
         self.decisions = self._counter("consent_decisions", "Decisions recorded", "state", "channel")
+        self.requests_open = self._gauge("requests_open", "Students' requests that are not closed", "kind")
+        self.requests_overdue = self._gauge("requests_overdue", "Open requests whose deadline is missed", "kind")
+        self.requests_deadline = self._gauge(
+            "requests_deadline_seconds", "Until the soonest deadline ends; less than 0 once missed, +Inf for none"
+        )
+        self.sign_in = SignInMetrics(self.registry)
         self.outbox = OutboxMetrics(self.registry)
 
 
@@ -83,7 +89,17 @@ class NotifyMetrics(_Metrics):
         self.deliveries = self._counter("deliveries", "Attempts to send, by outcome", "outcome")
         self.trigger_to_mail = self._seconds("trigger_to_mail", "From a trigger to its message's acceptance")
         self.dead_letters = self._counter("dead_letters", "Records set aside unread", "topic", "reason")
+        self.sign_in = SignInMetrics(self.registry)
         self.outbox = OutboxMetrics(self.registry)
+
+
+class SignInMetrics(_Metrics):
+    """Who comes in; part of the services that have pages."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        super().__init__(registry)
+        self.sign_ins = self._counter("sign_ins", "Sign-ins of people, by how they ended", "outcome")
+        self.tokens = self._counter("bearer_tokens", "Bearer tokens of programs, by what came of them", "outcome")
 
 
 class OutboxMetrics(_Metrics):

@@ -11,7 +11,7 @@ from services.kernel.metrics import ConsentMetrics, IndicatorMetrics, IngestMetr
 
 ALL = [ConsentMetrics, IndicatorMetrics, IngestMetrics, NotifyMetrics, OutboxMetrics]
 BOUNDED = {
-    "category", "channel", "format", "outcome", "partition", "reason", "rule", "source", "state", "topic",
+    "category", "channel", "format", "kind", "outcome", "partition", "reason", "rule", "source", "state", "topic",
 }  # fmt: skip
 each = pytest.mark.parametrize("kind", ALL)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import services.consent.adapters.requests  # noqa: F401 - its tables hang on the ledger's metadata
 from services.consent.adapters.ledger import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
