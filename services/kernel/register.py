@@ -1,7 +1,7 @@
 """The policy register: what is published is what is enforced.
 
 One file declares purposes, sources, activities, exclusions, indicators with their thresholds, roles and retention.
-Every service loads it and obeys it; nothing may use what it does not declare.
+Every service loads it and obeys it; nothing may use what it does not declare, and the public page is made from it.
 """
 
 from __future__ import annotations
@@ -9,121 +9,58 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import Meta, Struct
 
+from services.kernel.entries import (
+    Activity,
+    Entry,
+    Exclusion,
+    IndicatorEntry,
+    Name,
+    Purpose,
+    Retention,
+    Role,
+    Rule,
+    Source,
+    SpecialCategory,
+    Version,
+    View,
+    Worded,
+)
 from services.kernel.errors import ConfigurationError
 
+__all__ = [
+    "KINDS", "SHIPPED", "Activity", "Entry", "Exclusion", "IndicatorEntry", "Name", "Purpose", "Register", "Retention",
+    "Role", "Rule", "Source", "SpecialCategory", "View", "load_register", "parse_register",
+]  # fmt: skip
+
 SHIPPED = Path(__file__).with_name("register.toml")
+KINDS = (
+    "purposes", "sources", "activities", "exclusions", "special_categories", "indicators", "rules", "views", "roles",
+    "retention",
+)  # fmt: skip
 _WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
-Name = Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
-Requirement = Annotated[str, Meta(pattern="^R([1-9]|1[0-3])$")]
 
 
-class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all entries have."""
-
-    name: Name
-    title: str = ""
-    requirement: Requirement | None = None
-
-
-class Purpose(Entry, frozen=True, kw_only=True):
-    """What a student may permit data to be used for."""
-
-    description: str
-
-
-class Source(Entry, frozen=True, kw_only=True):
-    """A kind of system that activity comes from."""
-
-    description: str
-
-
-class Activity(Entry, frozen=True, kw_only=True):
-    """A canonical type of activity, whether it counts as engagement, and the xAPI verbs that lead to it."""
-
-    qualifying: bool
-    verbs: tuple[str, ...] = ()
-
-
-class Exclusion(Entry, frozen=True, kw_only=True):
-    """Data never used (R5): events of these sources, or with these words in a verb, object type or field name."""
-
-    sources: tuple[Name, ...] = ()
-    words: tuple[Name, ...] = ()
-
-
-class BenefitRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An approved demonstration that a special category improves students' learning significantly (R4)."""
-
-    reference: str
-    approved_by: str
-    approved_on: dt.date
-    finding: str
-
-
-class SpecialCategory(Entry, frozen=True, kw_only=True):
-    """A kind of GDPR Article 9 data, and the field names that hold it (R4).
+class Register(Worded, frozen=True, kw_only=True, dict=True):
+    """The whole register; look entries up by name in the dictionaries.
 
     Attributes:
-        benefit_record: None where no benefit was demonstrated: then no student is asked, and nobody's is used.
+        since: the local day from which this version is in force.
+        replaces: the version before, which is kept in `registers/` beside the file.
+        note: why it changed, in a sentence of its editors.
     """
 
-    description: str
-    words: tuple[Name, ...]
-    benefit_record: BenefitRecord | None = None
-
-    @property
-    def purpose(self) -> str:
-        """The name of the separate purpose that a student may permit, where the benefit is approved."""
-        return f"special-category:{self.name}"
-
-
-class IndicatorEntry(Entry, frozen=True, kw_only=True):
-    """An indicator: its formula in words, what it reads, and from which value on it is a watch or an alert."""
-
-    unit: str
-    formula: str
-    purpose: Name
-    sources: tuple[Name, ...]
-    window_days: int | None = None
-    watch: float | None = None
-    alert: float | None = None
-    part_time_factor: float = 1
-    direction: Literal["at-least", "at-most"] = "at-least"
-
-
-class Rule(Entry, frozen=True, kw_only=True):
-    """That an indicator at a level opens a case, and the purpose that must permit it."""
-
-    indicator: Name
-    level: Literal["watch", "alert"]
-    purpose: Name
-
-
-class Role(Entry, frozen=True, kw_only=True):
-    """Who may see what."""
-
-    sees: tuple[Name, ...]
-
-
-class Retention(Entry, frozen=True, kw_only=True):
-    """How long a kind of data is kept."""
-
-    days: Annotated[int, Meta(ge=1)]
-
-
-class Register(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """The whole register; look entries up by name in the dictionaries."""
-
-    version: str
+    version: Version
+    since: dt.date
+    replaces: Version | None = None
+    note: str = ""
     purposes: tuple[Purpose, ...]
     sources: tuple[Source, ...]
     activities: tuple[Activity, ...]
@@ -131,6 +68,7 @@ class Register(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, di
     special_categories: tuple[SpecialCategory, ...]
     indicators: tuple[IndicatorEntry, ...]
     rules: tuple[Rule, ...]
+    views: tuple[View, ...]
     roles: tuple[Role, ...]
     retention: tuple[Retention, ...]
 
@@ -143,7 +81,7 @@ class Register(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, di
     def askable(self) -> dict[str, Purpose]:
         """All that students are asked to permit, by name: the purposes, then each approved special category (R4)."""
         special = (
-            Purpose(name=entry.purpose, title=entry.title, description=entry.description, requirement="R4")
+            Purpose(name=entry.purpose, title=entry.title, description=entry.description, requirement="R4", cy=entry.cy)
             for entry in self.special_categories
             if entry.benefit_record
         )
@@ -175,6 +113,16 @@ class Register(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, di
         return {entry.name: entry for entry in self.rules}
 
     @cached_property
+    def kept(self) -> dict[str, Retention]:
+        """Retention by name."""
+        return {entry.name: entry for entry in self.retention}
+
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """Every entry with its kind."""
+        for kind in KINDS:
+            yield from ((kind, entry) for entry in getattr(self, kind))
+
+    @cached_property
     def _excluded_words(self) -> tuple[tuple[re.Pattern[str], Exclusion], ...]:
         return tuple((_as_words(entry.words), entry) for entry in self.exclusions if entry.words)
 
@@ -201,29 +149,70 @@ def load_register(file: Path | None = None) -> Register:
     """Read and check the register.
 
     Raises:
-        ConfigurationError: it cannot be read, or it names something that it does not declare.
+        ConfigurationError: it cannot be read, says something twice, or uses what it does not declare.
     """
     path = file or SHIPPED
     try:
-        register = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Register)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        return parse_register(path.read_bytes(), path)
+    except OSError as error:
         raise ConfigurationError(f"The policy register {path} cannot be used: {error}") from error
-    if undeclared := list(_undeclared(register)):
-        raise ConfigurationError(f"The policy register {path} uses what it does not declare: {undeclared}")
+
+
+def parse_register(text: bytes, path: Path) -> Register:
+    """The register that the file's text holds; `path` is for the messages.
+
+    Raises:
+        ConfigurationError: as `load_register`.
+    """
+    try:
+        register = msgspec.convert(tomllib.loads(text.decode()), Register)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"The policy register {path} cannot be used: {error}") from error
+    for problem, found in (
+        ("declares more than once", _twice(register)),
+        ("uses what it does not declare", _undeclared(register)),
+        ("leaves open or contradicts itself", _unclear(register)),
+    ):
+        if wrong := list(found):
+            raise ConfigurationError(f"The policy register {path} {problem}: {', '.join(wrong)}")
     return register
 
 
-def _undeclared(register: Register) -> list[str]:
+def _twice(register: Register) -> Iterator[str]:
+    """Names must be unique in their kind, and a verb must lead to one activity."""
+    names = Counter((kind, entry.name) for kind, entry in register.entries())
+    verbs = Counter(("verbs", verb) for entry in register.activities for verb in entry.verbs)
+    return (f"{name!r} in {kind}" for (kind, name), times in (names + verbs).items() if times > 1)
+
+
+def _undeclared(register: Register) -> Iterator[str]:
     used = [("purpose", i.purpose) for i in register.indicators]
     used += [("purpose", r.purpose) for r in register.rules]
+    used += [("purpose", p.needs) for p in register.purposes if p.needs]
     used += [("source", s) for i in register.indicators for s in i.sources]
     used += [("indicator", r.indicator) for r in register.rules]
-    known: dict[str, Container[str]] = {
-        "purpose": register.purpose,
-        "source": register.source,
-        "indicator": register.indicator,
+    used += [("role", r) for p in register.purposes for r in p.seen_by]
+    used += [("view", v) for r in register.roles for v in r.sees]
+    known = {
+        "purpose": set(register.purpose),
+        "source": set(register.source),
+        "indicator": set(register.indicator),
+        "role": {role.name for role in register.roles},
+        "view": {view.name for view in register.views},
     }
-    return [f"{kind} {name!r}" for kind, name in used if name not in known[kind]]
+    return (f"{kind} {name!r}" for kind, name in used if name not in known[kind])
+
+
+def _unclear(register: Register) -> Iterator[str]:
+    for kept in register.retention:
+        if (kept.days is None) == (not kept.until):
+            yield f"retention {kept.name!r} must have either days or until"
+    for rule in register.rules:
+        if getattr(register.indicator[rule.indicator], rule.level) is None:
+            yield f"rule {rule.name!r} is of level {rule.level!r}, for which its indicator has no threshold"
+    for kind, entry in register.entries():
+        if alien := [field for field in entry.cy if not isinstance(getattr(entry, field, None), str)]:
+            yield f"{entry.name!r} in {kind} has Welsh for {alien}, which is no text of it"
 
 
 def _as_words(words: tuple[str, ...]) -> re.Pattern[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from services.kernel.errors import ConfigurationError
 from services.kernel.register import SHIPPED, load_register
@@ -50,11 +51,55 @@ def test_entries_are_found_by_name_and_activities_by_verb() -> None:
     assert REGISTER.activity_of_verb["http://id.tincanapi.com/verb/viewed"].name == "page"
 
 
-def test_no_name_and_no_verb_stands_twice() -> None:
-    for kind in ("purposes", "sources", "activities", "exclusions", "special_categories", "indicators", "rules"):
-        names = [entry.name for entry in getattr(REGISTER, kind)]
-        assert len(names) == len(set(names)), kind
-    assert len(REGISTER.activity_of_verb) == sum(len(entry.verbs) for entry in REGISTER.activities)
+@pytest.mark.parametrize(
+    ("old", "new", "twice"),
+    [
+        ('name = "library"', 'name = "vle"', "'vle' in sources"),
+        ('name = "volume-28"', 'name = "volume-7"', "'volume-7' in indicators"),
+        ('"http://activitystrea.ms/start"', '"http://activitystrea.ms/submit"', "submit' in verbs"),
+    ],
+)
+def test_a_name_or_verb_that_stands_twice_is_refused(old: str, new: str, twice: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"register.toml declares more than once: .*{twice}"):
+        load_register(written(tmp_path, old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("days = 365", "", "retention 'closed-cases' must have either days or until"),
+        ("days = 365", 'days = 365\nuntil = "it is closed"', "retention 'closed-cases' must have either"),
+        ('level = "alert"', 'level = "watch"', "rule .* is of level 'watch', for which"),
+        ("[sources.cy]\ntitle =", "[sources.cy]\ntitel =", r"'vle' in sources has Welsh for \['titel'\]"),
+        ("[indicators.cy]\ntitle =", "[indicators.cy]\nalert =", r"has Welsh for \['alert'\], which is no text"),
+    ],
+)
+def test_a_register_that_leaves_something_open_is_refused(old: str, new: str, problem: str, tmp_path: Path) -> None:
+    file = written(tmp_path, old, new)
+    file.write_text(file.read_text("utf-8").replace("watch = 7\n", ""), "utf-8")
+    with pytest.raises(ConfigurationError, match=f"leaves open or contradicts itself: .*{problem}"):
+        load_register(file)
+
+
+@pytest.mark.requirement("R8")
+def test_every_text_for_people_is_there_in_welsh() -> None:
+    texts = {"title", "description", "never", "reason", "formula", "unit", "until"}
+    lacking = [
+        f"{kind}/{entry.name}: {missing}"
+        for kind, entry in REGISTER.entries()
+        if (missing := {t for t in texts if getattr(entry, t, "")} - entry.cy.keys())
+    ]
+    assert lacking == []
+    assert REGISTER.note
+    assert REGISTER.cy.keys() == {"note"}
+
+
+def test_an_entry_is_told_in_welsh_where_it_can_be() -> None:
+    library = REGISTER.source["library"]
+    assert library.told("en") is library
+    assert library.told("cy").title == "Llyfrgell"
+    assert library.told("cy").name == "library"
+    assert structs.replace(library, cy={}).told("cy").title == "Library"
 
 
 @pytest.mark.requirement("R5")
@@ -159,6 +204,9 @@ def test_a_benefit_without_who_approved_it_is_none(tmp_path: Path) -> None:
         ('purpose = "tutor-notify"', 'purpose = "grading"', "purpose 'grading'"),
         ('sources = ["vle", ', 'sources = ["wifi", "vle", ', "source 'wifi'"),
         ('indicator = "days-since-last-activity"', 'indicator = "mood"', "indicator 'mood'"),
+        ('seen_by = ["tutor"]', 'seen_by = ["dean"]', "role 'dean'"),
+        ('sees = ["imports"]', 'sees = ["marks"]', "view 'marks'"),
+        ('needs = "individual-indicators"', 'needs = "grading"', "purpose 'grading'"),
     ],
 )
 def test_a_register_that_uses_what_it_does_not_declare_is_refused(
@@ -173,7 +221,8 @@ def test_a_register_that_uses_what_it_does_not_declare_is_refused(
     ("old", "new", "problem"),
     [
         ('title = "Library"', 'titel = "Library"', "unknown field `titel`"),
-        ('version = "2026-1"', 'vers = "2026-1"', "unknown field `vers`"),
+        ('version = "2026-2"', 'vers = "2026-2"', "unknown field `vers`"),
+        ("since = 2026-11-24", 'since = "lately"', "since"),
         ('name = "library"', 'name = "The Library"', "matching regex"),
         ('requirement = "R13"', 'requirement = "R14"', "matching regex"),
         ("alert = 14", 'alert = "14"', "Expected `float"),
