@@ -105,10 +105,17 @@ class Consents:
         except OperationalError as error:
             raise TransientError(_BUSY) from error
 
-    def record(self, students: Sequence[str], decisions: Deciding) -> list[Outcome]:
+    def record(
+        self, students: Sequence[str], decisions: Deciding, also: Callable[[Connection], object] | None = None
+    ) -> list[Outcome]:
         """Record what `decisions` makes of each student's history (oldest first), all in one transaction.
 
-        It can be called several times: whenever somebody else was quicker, everything is read again.
+        Both functions can be called several times: whenever somebody else was quicker, everything is read again.
+
+        Args:
+            students: all whose histories are read.
+            decisions: from a student and their history.
+            also: done in the same transaction; what it raises undoes everything.
 
         Raises:
             TransientError: the database is away or too busy; nothing was recorded.
@@ -127,6 +134,8 @@ class Consents:
                 if outcome.recorded:
                     state = domain.snapshot([*histories[outcome.recorded[0].student], *outcome.recorded])
                     ledger.outbox.add(transaction, CONSENT_STATE, state.student, state)
+            if also:
+                also(transaction)
             return outcomes
 
         outcomes = self._retried(attempt)
