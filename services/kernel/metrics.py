@@ -54,6 +54,9 @@ class ConsentMetrics(_Metrics):
             "requests_deadline_seconds", "Until the soonest deadline ends; less than 0 once missed, +Inf for none"
         )
         self.sign_in = SignInMetrics(self.registry)
+        self.records = self._counter("consent_records", "Records read off the log, by outcome", "topic", "outcome")
+        self.lag = self._gauge("consumer_lag_records", "Records not yet read", "topic", "partition")
+        self.dead_letters = self._counter("dead_letters", "Records set aside unread", "topic", "reason")
         self.outbox = OutboxMetrics(self.registry)
 
 

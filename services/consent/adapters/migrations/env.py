@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
-import services.consent.adapters.requests  # noqa: F401 - its tables hang on the ledger's metadata
+import services.consent.adapters.access_log
+import services.consent.adapters.log_reader
+import services.consent.adapters.places
+import services.consent.adapters.requests  # noqa: F401 - the tables of all these hang on the ledger's metadata
 from services.consent.adapters.ledger import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
