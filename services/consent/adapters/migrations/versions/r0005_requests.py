@@ -5,26 +5,26 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from services.consent.adapters.append_only import keep, release
+
 revision = "0005"
 down_revision: str | None = "0004"
 
-_TABLES = {"request_events": "request, position", "requests": "id"}
+_KEYS = {"request_events": ("request", "position"), "requests": ("id",)}
 
 
 def upgrade() -> None:
     """Make the tables, and let the database itself refuse to change or delete what is in them."""
     _make_requests()
-    keep = _keep_on_sqlite if op.get_bind().dialect.name == "sqlite" else _keep_on_postgresql
-    for table, key in _TABLES.items():
-        keep(table, key.split(", "))
+    for table, key in _KEYS.items():
+        keep(table, key)
 
 
 def downgrade() -> None:
     """Drop everything; the requests are lost."""
-    for table in _TABLES:
+    for table in _KEYS:
+        release(table)
         op.drop_table(table)
-    if op.get_bind().dialect.name != "sqlite":
-        op.execute("DROP FUNCTION requests_keep()")
 
 
 def _make_requests() -> None:
@@ -50,24 +50,3 @@ def _make_requests() -> None:
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("reason", sa.String(20), nullable=True),
     )
-
-
-def _keep_on_sqlite(table: str, key: list[str]) -> None:
-    refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
-    op.execute(f"CREATE TRIGGER {table}_keep_updates BEFORE UPDATE ON {table} {refuse}")
-    op.execute(f"CREATE TRIGGER {table}_keep_deletes BEFORE DELETE ON {table} {refuse}")
-    # INSERT OR REPLACE would delete without asking the trigger above.
-    there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names of this file
-    op.execute(f"CREATE TRIGGER {table}_keep_replaces BEFORE INSERT ON {table} WHEN {there} {refuse}")
-
-
-def _keep_on_postgresql(table: str, _key: list[str]) -> None:
-    op.execute(
-        "CREATE OR REPLACE FUNCTION requests_keep() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
-    )
-    rows = f"BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW"
-    whole = f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT"
-    op.execute(f"CREATE TRIGGER {table}_keep_rows {rows} EXECUTE FUNCTION requests_keep()")
-    op.execute(f"CREATE TRIGGER {table}_keep_table {whole} EXECUTE FUNCTION requests_keep()")
