@@ -140,6 +140,15 @@ def test_what_the_student_has_to_be_told_is_not_left_out(what: What) -> None:
         take(request(), Step(what, STAFF, "administrator", "  ", "scope"), 5, may_extend=True)
 
 
+@pytest.mark.requirement("R10")
+def test_the_students_answer_lets_a_paused_clock_go_on() -> None:
+    """It must not stand still because nobody at the university has read it yet."""
+    said = take(after(request(), "paused"), Step("words", "student", "student", "This year."), 9, may_extend=True)
+
+    assert said.state == "open"
+    assert [(e.what, e.actor, e.at_ms) for e in said.events[2:]] == [("words", "student", 9), ("resumed", "student", 9)]
+
+
 def test_a_student_withdraws_without_a_reason() -> None:
     assert take(request(), Step("withdrawn", "student", "student"), 5, may_extend=True).state == "withdrawn"
 

@@ -144,7 +144,7 @@ class Step:
 
 
 def take(request: Request, step: Step, now_ms: int, *, may_extend: bool) -> Request:
-    """Take a step.
+    """Take a step. Words of the student let a paused clock go on: they may well be what was asked for.
 
     `may_extend`: whether the time in which an extension can be told is not over, see `deadlines.may_extend`.
 
@@ -154,8 +154,10 @@ def take(request: Request, step: Step, now_ms: int, *, may_extend: bool) -> Requ
     problem = _not_by(request, step) or hindrance(request, step.what, may_extend=may_extend) or _unsaid(request, step)
     if problem:
         raise NotPossible(problem)
-    event = RequestEvent(len(request.events), now_ms, step.what, step.actor, step.role, step.text, step.reason)
-    return request.then(event)
+    now = _noted(request, step, now_ms)
+    if step.by_student and step.what == "words" and now.state == "paused":
+        return _noted(now, Step("resumed", step.actor, step.role), now_ms)
+    return now
 
 
 def possible(request: Request, *, may_extend: bool) -> list[What]:
@@ -233,6 +235,11 @@ _HINDRANCES: Mapping[What, Callable[[Request], str | None]] = {
     "withdrawn": _while_open,
     "reopened": _reopen,
 }
+
+
+def _noted(request: Request, step: Step, now_ms: int) -> Request:
+    event = RequestEvent(len(request.events), now_ms, step.what, step.actor, step.role, step.text, step.reason)
+    return request.then(event)
 
 
 def _not_by(request: Request, step: Step) -> str | None:
