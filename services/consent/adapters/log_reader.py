@@ -36,6 +36,7 @@ _BATCH = 1_000
 _MEASURE_S = 1.0
 _BACK_OFF_S = 1.0
 _PATIENCE_MS = 5_000
+_BOOTSTRAP_MS = 2_000  # a stop has to wait for it
 _GIVE_UP_AFTER = 20  # collisions in a row: so many are no bad luck
 _log = log(__name__)
 
@@ -119,7 +120,7 @@ class LogReader(Background):
             session_ms = int(self._kafka.session_timeout_s * 1000)
             consumer = KafkaConsumer(
                 bootstrap_servers=self._kafka.bootstrap.split(","),
-                bootstrap_timeout_ms=_PATIENCE_MS,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
                 client_id=client_id(f"consent-{self._topic.name}"),
                 group_id=self._kafka.group(f"consent-{self._topic.name}"),
                 isolation_level="read_committed",

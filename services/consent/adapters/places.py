@@ -5,7 +5,7 @@ Both can be built again from the log and the ledger: `forget` lets the reader be
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from services.consent.adapters.ledger import consent_events, metadata
+from services.consent.adapters.log_reader import Record
 from services.consent.domain.coverage import Coverage, Place
 from services.kernel.events import EnrolmentsChanged
 
@@ -74,20 +75,20 @@ class StoredCoverage:
     table: Coverage
 
 
-def take(transaction: Connection, changed: Mapping[str, EnrolmentsChanged | None]) -> int:
-    """Keep the places of these students where the message is newer than what is known; None forgets a student.
+def take(transaction: Connection, records: Sequence[Record]) -> None:
+    """Keep the places that each student is on now; what is not newer than what is known changes nothing.
 
-    Gives the number of messages that were not newer.
+    A tombstone forgets the student.
     """
-    known = _versions(transaction, changed)
-    news = {s: m for s, m in changed.items() if m is None or m.version > known.get(s, 0)}
+    latest: dict[str, EnrolmentsChanged | None] = {record.student: record.event for record in records}
+    known = _versions(transaction, latest)
+    news = {s: m for s, m in latest.items() if m is None or m.version > known.get(s, 0)}
     _forget(transaction, news)
     kept = [message for message in news.values() if message is not None]
     if kept:
         transaction.execute(insert(place_versions), [{"student": m.student, "version": m.version} for m in kept])
     if rows := [row for message in kept for row in _rows(message)]:
         transaction.execute(insert(places), rows)
-    return len(changed) - len(news)
 
 
 def on_day(transaction: Connection, today: str) -> list[Place]:
