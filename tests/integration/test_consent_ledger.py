@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.consent.adapters import ledger
 from services.consent.adapters.ledger import MIGRATIONS, metadata, outbox
+from services.consent.domain import chain
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import ConsentEvent, Decision
 from services.consent.handlers.consents import Consents
@@ -56,6 +57,14 @@ def published(engine: Engine, student: str = STUDENT) -> list[ConsentStateChange
     query = select(outbox.records.c.value).where(outbox.records.c.key == student).order_by(outbox.records.c.id)
     with database.reading(engine) as transaction:
         return [read(value) for value in transaction.execute(query).scalars()]
+
+
+def assert_sealed(engine: Engine, count: int) -> None:
+    """The ledger's sequence has no gap, and each digest is that of its place."""
+    with database.reading(engine) as transaction:
+        sealed = [of for chunk in ledger.in_sequence(transaction, 100) for of in chunk]
+    assert [of.event.sequence for of in sealed] == list(range(1, count + 1))
+    assert sealed == chain.seal([of.event for of in sealed], {}, chain.Tail())
 
 
 def test_a_decision_and_its_snapshot_are_one_transaction(consent_engine: Engine) -> None:
@@ -131,6 +140,19 @@ def test_the_database_itself_refuses_to_change_the_past(consent_engine: Engine) 
     assert service.history(STUDENT) == before
 
 
+def test_no_row_can_be_put_in_the_place_of_another_under_a_new_name(consent_engine: Engine) -> None:
+    """SQLite's INSERT OR REPLACE deletes without a word whatever shares a key; PostgreSQL has no such thing."""
+    consents(consent_engine).answer(STUDENT, {VLE: False}, SHOWN)
+    columns = [f"'{'b' * 64}'" if name == "student" else name for name in ledger.consent_events.c.keys()]  # noqa: SIM118
+    replace = "INSERT OR REPLACE" if consent_engine.name == "sqlite" else "INSERT"
+    statement = f"{replace} INTO consent_events SELECT {', '.join(columns)} FROM consent_events"
+
+    with pytest.raises(DBAPIError, match=r"append-only|sequence"), consent_engine.begin() as transaction:
+        transaction.execute(text(statement))
+
+    assert len(consents(consent_engine).history(STUDENT)) == 1
+
+
 @pytest.mark.requirement("R1")
 def test_many_who_decide_at_once_lose_nothing_and_double_nothing(consent_url: str, consent_engine: Engine) -> None:
     """Two instances, tabs and imports: versions without a gap, the outbox in their order, each answer kept."""
@@ -151,6 +173,7 @@ def test_many_who_decide_at_once_lose_nothing_and_double_nothing(consent_url: st
     states = published(consent_engine)
     assert all(before.version < after.version for before, after in pairwise(states))
     assert states[-1] == domain.snapshot(history)
+    assert_sealed(consent_engine, len(CELLS))
     engines[1].dispose()
 
 
@@ -181,6 +204,7 @@ def test_two_imports_of_the_same_students_at_once_both_end(consent_url: str, con
     assert [total.recorded for total in totals] == [300, 300]
     for student in students[::50]:
         assert [state.version for state in published(consent_engine, student)] == [1, 2]
+    assert_sealed(consent_engine, 600)
     engines[1].dispose()
 
 

@@ -1,16 +1,32 @@
 """The append-only ledger in SQL.
 
-Nothing here updates or deletes, and the database refuses both. The primary key (student, version, position) makes two
-writers who decide at once collide, whatever they decide: one of them reads again.
+Nothing here updates or deletes, and the database refuses both. Writers take turns, since each event is sealed to the
+one before it; and should one ever write without having read the latest, the keys (student, version, position) and
+sequence make it fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    tuple_,
+)
 
+from services.consent.domain.chain import Sealed, Tail, seal
 from services.consent.domain.decisions import ConsentEvent, Decision
 from services.kernel.outbox import Outbox
 
@@ -32,8 +48,26 @@ consent_events = Table(
     Column("until_ms", BigInteger, nullable=True),
     Column("notice", String(50), nullable=False),
     Column("language", String(20), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("request", String(40), nullable=True),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),
+    Column("ledger_digest", String(64), nullable=False),
 )
-_DECISION = ("purpose", "source", "state", "from_ms", "until_ms", "notice", "language", "channel")
+_DECISION = (
+    "purpose",
+    "source",
+    "state",
+    "from_ms",
+    "until_ms",
+    "notice",
+    "language",
+    "channel",
+    "actor",
+    "request",
+)
+_EVENT = ("student", "version", "position", "recorded_ms", "sequence", "digest")
+_WRITERS_LOCK = 7_446_763  # any number, the same everywhere
 
 
 def histories(transaction: Connection, students: Collection[str]) -> dict[str, list[ConsentEvent]]:
@@ -42,28 +76,80 @@ def histories(transaction: Connection, students: Collection[str]) -> dict[str, l
     columns = consent_events.c
     query = select(consent_events).where(columns.student.in_(students))
     for row in transaction.execute(query.order_by(columns.student, columns.version, columns.position)).mappings():
-        decision = Decision(**{name: row[name] for name in _DECISION})
-        event = ConsentEvent(row["student"], row["version"], row["position"], row["recorded_ms"], decision)
-        found[event.student].append(event)
+        found[row["student"]].append(_event(row))
     return found
 
 
-def append(transaction: Connection, events: Iterable[ConsentEvent]) -> None:
-    """Add events.
+def take_turn(transaction: Connection) -> None:
+    """Let no other writer begin until this transaction ends; to be called before it reads what it decides by.
+
+    On SQLite every transaction that may write has its turn from the beginning.
+    """
+    if transaction.dialect.name == "postgresql":
+        transaction.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
+
+
+def append(transaction: Connection, events: Iterable[ConsentEvent]) -> list[ConsentEvent]:
+    """Add events, and give them back as sealed: with their sequence and digest.
 
     Raises:
         IntegrityError: somebody else recorded a batch for one of the students since the history was read.
     """
-    rows = [_row(event) for event in events]
-    if rows:
-        transaction.execute(insert(consent_events), rows)
+    new = list(events)
+    if not new:
+        return []
+    take_turn(transaction)
+    sealed = seal(new, _heads(transaction, {event.student for event in new}), tail(transaction))
+    transaction.execute(insert(consent_events), [_row(of) for of in sealed])
+    return [of.event for of in sealed]
 
 
-def _row(event: ConsentEvent) -> dict[str, str | int | None]:
-    row = {name: getattr(event.decision, name) for name in _DECISION}
-    return row | {
-        "student": event.student,
-        "version": event.version,
-        "position": event.position,
-        "recorded_ms": event.recorded_ms,
-    }
+def tail(transaction: Connection) -> Tail:
+    """Where the ledger ends."""
+    columns = consent_events.c
+    query = select(columns.sequence, columns.ledger_digest).order_by(columns.sequence.desc()).limit(1)
+    last = transaction.execute(query).one_or_none()
+    return Tail(*last) if last else Tail()
+
+
+def in_sequence(transaction: Connection, chunk: int, after: int = 0) -> Iterator[Sequence[Sealed]]:
+    """All events after that sequence as they stand there, in the ledger's order, `chunk` at a time."""
+    sequence = consent_events.c.sequence
+    return _chunks(transaction, [sequence], [after], chunk)
+
+
+def by_student(transaction: Connection, chunk: int) -> Iterator[Sequence[Sealed]]:
+    """All events as they stand there, each student's together in their order, `chunk` at a time."""
+    columns = consent_events.c
+    return _chunks(transaction, [columns.student, columns.version, columns.position], ["", 0, 0], chunk)
+
+
+def _chunks(
+    transaction: Connection,
+    order: Sequence[ColumnElement[int] | ColumnElement[str]],
+    after: list[int | str],
+    chunk: int,
+) -> Iterator[Sequence[Sealed]]:
+    query = select(consent_events).order_by(*order).limit(chunk)
+    names = [column.key or "" for column in order]
+    while rows := transaction.execute(query.where(tuple_(*order) > tuple_(*after))).mappings().all():
+        yield [Sealed(_event(row), row["ledger_digest"]) for row in rows]
+        after = [rows[-1][name] for name in names]
+
+
+def _heads(transaction: Connection, students: Collection[str]) -> dict[str, str]:
+    columns = consent_events.c
+    last = select(func.max(columns.sequence)).where(columns.student.in_(students)).group_by(columns.student)
+    rows = transaction.execute(select(columns.student, columns.digest).where(columns.sequence.in_(last)))
+    return {row.student: row.digest for row in rows}
+
+
+def _event(row: RowMapping) -> ConsentEvent:
+    decision = Decision(**{name: row[name] for name in _DECISION})
+    return ConsentEvent(decision=decision, **{name: row[name] for name in _EVENT})
+
+
+def _row(sealed: Sealed) -> dict[str, str | int | None]:
+    event = sealed.event
+    row: dict[str, str | int | None] = {name: getattr(event.decision, name) for name in _DECISION}
+    return row | {name: getattr(event, name) for name in _EVENT} | {"ledger_digest": sealed.ledger_digest}

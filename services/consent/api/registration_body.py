@@ -97,6 +97,7 @@ class Reader:
             notice=row.notice,
             language=row.language,
             channel="registration",
+            actor="registrar",
         )
 
     def _undeclared(self, row: _Row) -> Iterator[tuple[str, str, str, str]]:

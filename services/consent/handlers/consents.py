@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -122,13 +122,15 @@ class Consents:
         """
 
         def attempt(transaction: Connection) -> list[Outcome]:
+            ledger.take_turn(transaction)
             histories = ledger.histories(transaction, students)
             now_ms = self._clock.now_ms()
             outcomes = [
                 domain.decide(student, history, decisions(student, history), now_ms)
                 for student, history in histories.items()
             ]
-            ledger.append(transaction, [event for outcome in outcomes for event in outcome.recorded])
+            sealed = iter(ledger.append(transaction, [event for outcome in outcomes for event in outcome.recorded]))
+            outcomes = [replace(one, recorded=tuple(islice(sealed, len(one.recorded)))) for one in outcomes]
             # Only after the ledger took them: so a student's snapshots stand in the outbox in the order of versions.
             for outcome in outcomes:
                 if outcome.recorded:
