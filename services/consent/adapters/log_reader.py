@@ -22,6 +22,7 @@ from services.consent.adapters.ledger import metadata, outbox
 from services.kernel.background import Background
 from services.kernel.clock import SystemClock
 from services.kernel.codec import decoder
+from services.kernel.database import reading
 from services.kernel.dead_letters import RawRecord, dead_letter, refuse_flood
 from services.kernel.errors import ConfigurationError, InvalidMessage
 from services.kernel.events import DeadLettered
@@ -159,8 +160,7 @@ class LogReader(Background):
         aside: list[DeadLettered] = []
         with self._engine.begin() as transaction:
             known = positions(transaction, self._topic, batches)
-            if any(known.get(number, 0) < self._reached.get(number, 0) for number in batches):
-                self._placing.needed = True  # the positions were taken back: all is to be read again
+            if self._taken_back(known, batches):
                 return
             new = {number: [r for r in batch if r.offset >= known.get(number, 0)] for number, batch in batches.items()}
             records = self._readable(new, aside)
@@ -204,8 +204,13 @@ class LogReader(Background):
             _log.error("record_set_aside", topic=letter.topic, partition=letter.partition, offset=letter.offset)
         self._committed()
 
+    def _taken_back(self, known: Mapping[int, int], partitions: Iterable[int]) -> bool:
+        """Whether somebody wants the log read again; then the next thing is to go back."""
+        self._placing.needed = any(known.get(number, 0) < self._reached.get(number, 0) for number in partitions)
+        return self._placing.needed
+
     def _measure(self, consumer: KafkaConsumer) -> None:
-        """Say how much is unread."""
+        """Say how much is unread, and look whether it is all to be read again."""
         if time.monotonic() - self._measured < _MEASURE_S or self._placing.needed:
             return
         self._measured = time.monotonic()
@@ -214,10 +219,13 @@ class LogReader(Background):
         for partition, end in ends.items():
             reached: int | None = consumer.position(partition, timeout_ms=_PATIENCE_MS)
             self._metrics.lag.labels(self._topic.name, str(partition.partition)).set(max(0, end - (reached or 0)))
+        with reading(self._engine) as transaction:
+            owned_numbers = [partition.partition for partition in owned]
+            self._taken_back(positions(transaction, self._topic, owned_numbers), owned_numbers)
 
 
 def positions(transaction: Connection, topic: Topic, of: Iterable[int]) -> dict[int, int]:
-    """The next offset to read of these partitions; the rows stay ours until the transaction ends."""
+    """The next offset to read of these partitions; the rows stay ours until a writing transaction ends."""
     columns = log_positions.c
     which = (columns.topic == topic.name, columns.partition.in_(list(of)))
     query = select(columns.partition, columns.next_offset).where(*which).with_for_update()
@@ -225,7 +233,7 @@ def positions(transaction: Connection, topic: Topic, of: Iterable[int]) -> dict[
 
 
 def read_again(transaction: Connection, topic: Topic) -> None:
-    """Let the topic be read from its start again; a reader that is running notices with its next batch."""
+    """Let the topic be read from its start again; a reader that is running notices within seconds."""
     transaction.execute(delete(log_positions).where(log_positions.c.topic == topic.name))
 
 

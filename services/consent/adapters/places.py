@@ -80,9 +80,15 @@ def take(transaction: Connection, records: Sequence[Record]) -> None:
 
     A tombstone forgets the student.
     """
-    latest: dict[str, EnrolmentsChanged | None] = {record.student: record.event for record in records}
-    known = _versions(transaction, latest)
-    news = {s: m for s, m in latest.items() if m is None or m.version > known.get(s, 0)}
+    versions = _versions(transaction, {record.student for record in records})
+    news: dict[str, EnrolmentsChanged | None] = {}
+    for record in records:
+        if record.event is None:
+            versions.pop(record.student, None)
+            news[record.student] = None
+        elif record.event.version > versions.get(record.student, 0):
+            versions[record.student] = record.event.version
+            news[record.student] = record.event
     _forget(transaction, news)
     kept = [message for message in news.values() if message is not None]
     if kept:

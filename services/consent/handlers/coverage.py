@@ -50,11 +50,14 @@ class Coverages:
         made = self._made()
         if made is None:
             return False
-        with self._engine.begin() as transaction:
-            if not _is_due(places.newest_coverage(transaction), made.day, made.basis):
-                return False  # another instance was quicker
-            places.put_coverage(transaction, made)
-        return True
+        try:
+            with self._engine.begin() as transaction:
+                due = _is_due(places.newest_coverage(transaction), made.day, made.basis)
+                if due:
+                    places.put_coverage(transaction, made)
+                return due
+        except IntegrityError:  # another instance was quicker
+            return False
 
     def _made(self) -> StoredCoverage | None:
         now_ms = self._clock.now_ms()
@@ -80,7 +83,7 @@ class Tabulating(Background):
         try:
             if self._coverages.keep():
                 _log.info("coverage_tabulated")
-        except (OperationalError, InterfaceError, IntegrityError) as error:
+        except (OperationalError, InterfaceError) as error:
             _log.warning("coverage_not_tabulated", error=type(error).__name__)
         self.pause(_LOOK_EVERY_S)
 
