@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.support.databases",
     "tests.support.browsers",
     "tests.support.consent",
+    "tests.support.identity",
 ]

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.demo import oulad
 from deploy.demo.events import Span
 from deploy.demo.replayer import Pace, Summary
 from deploy.demo.session import Session, Target
 from deploy.demo.term import simulate
-from deploy.demo.university import Demo, University, demo_university, people
+from deploy.demo.university import Demo, University, demo_university, officers, people
 
 _OULAD_SOURCES = ("vle",)  # all that the dataset's activity comes from
 FAST = Pace()
@@ -33,10 +34,10 @@ class Oulad:
     seed: int = 1
 
 
-def sign_in_people(demo: Demo) -> list[dict[str, str]]:
-    """The people to choose from at `/sign-in`: `session.demo_people` names a JSON file of these."""
-    everybody = people(demo)
-    return [{"id": person.id, "name": person.name, "role": person.role} for person in everybody]
+def sign_in_people(demo: Demo) -> list[dict[str, Any]]:
+    """The people to choose from when signing in, each with roles."""
+    tutors_and_students = [{"id": each.id, "name": each.name, "roles": [each.role]} for each in people(demo)]
+    return tutors_and_students + [asdict(officer) for officer in officers(demo)]
 
 
 def seed(target: Target, demo: Demo) -> None:

@@ -33,6 +33,15 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Officer:
+    """Somebody who neither studies nor has a tutoring group."""
+
+    id: str
+    name: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """A module that students can be on."""
 
@@ -96,6 +105,12 @@ _MODULES = (
     Module("COMP120", "Programs and data"),
     Module("PSYC105", "Mind and behaviour"),
 )
+_OFFICERS = (
+    ("a0000001", ("administrator",)),
+    ("d0000001", ("data-protection-officer",)),
+    ("p0000001", ("senior-tutor", "tutor")),
+    ("r0000001", ("representative",)),
+)
 _SHARES: tuple[tuple[Choice, float], ...] = (
     ("given", 0.70),
     ("refused", 0.12),
@@ -131,6 +146,12 @@ def people(demo: Demo) -> tuple[Person, ...]:
     numbers = draw.sample(range(10_000, 99_999), demo.students)
     ids = [f"t{n:07}" for n in range(1, demo.tutors + 1)] + [f"s{n:07}" for n in sorted(numbers)]
     return tuple(_person(person_id, draw) for person_id in ids)
+
+
+def officers(demo: Demo) -> tuple[Officer, ...]:
+    """Those who look after the whole; drawn apart from the people, so that neither changes the other."""
+    draw = chance("officers", demo.seed)
+    return tuple(Officer(person_id, draw_name(draw), roles) for person_id, roles in _OFFICERS)
 
 
 def demo_university(demo: Demo, span: Span) -> University:

@@ -10,9 +10,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.local.identity.people import Client, Somebody
 from deploy.local.machine.processes import Program
 from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
+from services.kernel.settings import SignInSettings
+from services.kernel.web.signin import CALLBACK, SIGNED_OUT
 
+_WITH_PAGES = ("consent", "notify")
+_THIS_MACHINE = "127.0.0.1"
+_PROGRAM = Somebody("signpost-program", "A program of the demonstration", ("data-protection-officer", "administrator"))
 _SECRET_ENDINGS = ("SECRET", "TOKEN", "KEY", "PASSWORD")
 
 
@@ -28,6 +34,28 @@ def mail_sink(folder: StateFolder, run: RunFile) -> Program:
     command = (sys.executable, "-m", "deploy.local.mail.sink", "--folder", str(folder.path / "mail"))
     ports = ("--smtp-port", str(run.ports.smtp), "--port", str(run.ports.mail))
     return Program("mail", (*command, *ports), _inherited(os.environ), url=run.mail)
+
+
+def identity(folder: StateFolder, run: RunFile) -> Program:
+    """The sign-in where one chooses who to be."""
+    command = (sys.executable, "-m", "deploy.local.identity.server", "--port", str(run.ports.identity))
+    files = ("--people", str(folder.people), "--clients", str(folder.clients), "--key", str(folder.identity_key))
+    audience = ("--audience", SignInSettings().audience)
+    return Program("identity", (*command, *files, *audience), _inherited(os.environ), url=run.identity)
+
+
+def clients(run: RunFile, secrets: Secrets) -> tuple[Client, ...]:
+    """Who may ask that sign-in: the services with pages, and a program that needs a token for their APIs."""
+    pages = [run.services[name] for name in _WITH_PAGES]
+    return (
+        Client(
+            id=SignInSettings().client_id,
+            secret=secrets.sign_in_secret,
+            redirect_uris=tuple(f"{url}{CALLBACK}" for url in pages),
+            after_sign_out=tuple(f"{url}{SIGNED_OUT}" for url in pages),
+        ),
+        Client(id=_PROGRAM.id, secret=secrets.program_secret, program=_PROGRAM),
+    )
 
 
 def addresses(ports: Ports) -> dict[str, str]:
@@ -62,12 +90,15 @@ def _own(folder: StateFolder, run: RunFile, secrets: Secrets) -> dict[str, dict[
     pseudonyms = {"SIGNPOST_INSTITUTION__PSEUDONYM_SECRET": secrets.pseudonym_secret}
     pages = {
         "SIGNPOST_SESSION__SECRET": secrets.session_secret,
-        "SIGNPOST_SESSION__DEMO_PEOPLE": str(folder.people),
         "SIGNPOST_SESSION__SECURE_COOKIES": "false",
+        "SIGNPOST_SIGN_IN__ISSUER": run.identity,
+        "SIGNPOST_SIGN_IN__CLIENT_SECRET": secrets.sign_in_secret,
+        "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _THIS_MACHINE))),
     }
     consent = {
         "SIGNPOST_CONSENT__DATABASE_URL": _sqlite(folder.path / "consent.db"),
         "SIGNPOST_CONSENT__REGISTRAR_TOKEN": secrets.registrar_token,
+        "SIGNPOST_CONSENT__PUBLIC_URL": run.services["consent"],
     }
     ingest = {"SIGNPOST_INGEST__SOURCES_FILE": str(folder.sources)}
     notify = {

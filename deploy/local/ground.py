@@ -14,16 +14,16 @@ from deploy.local.machine.ports import free_port_from
 from deploy.local.state import Ports
 from services.kernel.errors import TransientError
 
-_OURS = ("consent", "ingest", "indicators", "notify", "mail", "smtp")
-_BROKERS = ("broker", "controller")
+_OURS = ("consent", "ingest", "indicators", "notify", "mail", "smtp", "identity")
+_IN_A_ROW = ("consent", "ingest", "indicators", "notify", "mail", "smtp", "broker", "controller", "identity")
 Say = Callable[[str], None]
 
 
 def wanted_ports(base: int | None, before: Ports | None) -> Ports:
-    """Eight in a row from `base`; without one, those of the last run, or the usual ones."""
+    """Nine in a row from `base`; without one, those of the last run, or the usual ones."""
     if base is None:
         return before or Ports()
-    return Ports(**{name: base + n for n, name in enumerate((*_OURS, *_BROKERS))})
+    return Ports(**{name: base + n for n, name in enumerate(_IN_A_ROW)})
 
 
 def moved_where_taken(wanted: Ports, say: Say) -> Ports:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from deploy.demo.university import Demo
+from deploy.local.identity.people import Client
 from services.kernel.errors import ConfigurationError
 
 SERVICES = ("consent", "ingest", "indicators", "notify")
@@ -28,6 +30,8 @@ class Secrets(Struct, frozen=True, kw_only=True):
     session_secret: str
     registrar_token: str
     directory_token: str
+    sign_in_secret: str
+    program_secret: str
 
 
 class Ports(Struct, frozen=True, kw_only=True):
@@ -41,6 +45,7 @@ class Ports(Struct, frozen=True, kw_only=True):
     smtp: int = 8025
     broker: int = 9092
     controller: int = 9093
+    identity: int = 8106
 
 
 class RunFile(Struct, frozen=True, kw_only=True):
@@ -49,6 +54,7 @@ class RunFile(Struct, frozen=True, kw_only=True):
     Attributes:
         cluster: the Kafka cluster's own id; what is in this folder belongs to it.
         services: the base address of each service.
+        identity: the base address of the sign-in's provider.
     """
 
     bootstrap: str
@@ -57,6 +63,7 @@ class RunFile(Struct, frozen=True, kw_only=True):
     services: dict[str, str]
     mail: str
     ports: Ports
+    identity: str = ""
 
 
 class StateFolder:
@@ -97,17 +104,27 @@ class StateFolder:
         return self.path / "people.json"
 
     @property
+    def clients(self) -> Path:
+        """Of those who may send people to the sign-in, with their secrets."""
+        return self.path / "clients.json"
+
+    @property
+    def identity_key(self) -> Path:
+        """Of the key that signs who has signed in."""
+        return self.path / "identity-key.pem"
+
+    @property
     def sources(self) -> Path:
         """Of the source systems that may send events, with hashes of their keys."""
         return self.path / "sources.json"
 
     def secrets(self) -> Secrets:
-        """The secrets, made now if this is the first run."""
-        known = self._read("secrets.json", Secrets)
-        if known is None:
-            known = Secrets(**{name: secrets.token_urlsafe(32) for name in Secrets.__struct_fields__})
-            self._write("secrets.json", known)
-        return known
+        """The secrets; those that are missing, on a first run all, are made now."""
+        known = self._read("secrets.json", dict[str, str]) or {}
+        missing = {name: secrets.token_urlsafe(32) for name in Secrets.__struct_fields__ if name not in known}
+        if missing:
+            self._write("secrets.json", known | missing)
+        return msgspec.convert(known | missing, Secrets)
 
     def run(self) -> RunFile | None:
         """What runs or ran where."""
@@ -116,6 +133,10 @@ class StateFolder:
     def save_run(self, run: RunFile) -> None:
         """Remember what runs where."""
         self._write("run.json", run)
+
+    def save_clients(self, clients: Sequence[Client]) -> None:
+        """Write down who may send people to the sign-in."""
+        self._write(self.clients.name, clients)
 
     def demo(self) -> Demo | None:
         """The demo university that is in there, if any."""

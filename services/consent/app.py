@@ -8,21 +8,27 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
+from services.consent.adapters import places
 from services.consent.adapters.ledger import MIGRATIONS, outbox
+from services.consent.adapters.log_reader import LogReader
 from services.consent.api import registration
 from services.consent.api.registration_body import Reader
 from services.consent.domain.decisions import Terms
 from services.consent.handlers.consents import Consents
+from services.consent.handlers.coverage import Coverages, Tabulating
 from services.consent.notices import load_notices
 from services.consent.pages.portal import TEMPLATES, Portal
+from services.consent.pages.register import routes as register_pages
+from services.consent.pages.register.published import Published
 from services.kernel import database
+from services.kernel.background import Background
 from services.kernel.clock import SystemClock
 from services.kernel.health import operations
 from services.kernel.ids import Pseudonyms
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.outbox import OutboxRelay
-from services.kernel.register import load_register
 from services.kernel.settings import Settings, required
+from services.kernel.topics import ENROLMENTS
 from services.kernel.web import site
 from services.kernel.web.pages import templates
 
@@ -30,13 +36,14 @@ SERVICE = "consent"
 
 
 def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> FastAPI:
-    """The service as an ASGI app; its database is migrated, and its relay runs, while it is up.
+    """The service as an ASGI app; its database is migrated, and what works in the background runs, while it is up.
 
     Raises:
         ConfigurationError: a secret, the register or a notice is missing or wrong.
     """
     metrics = metrics or ConsentMetrics()
-    register = load_register(settings.register_file)
+    published = Published.read(settings.register_file)
+    register = published.register
     notices = load_notices(register)
     pseudonyms = Pseudonyms(required(settings.institution.pseudonym_secret, "SIGNPOST_INSTITUTION__PSEUDONYM_SECRET"))
     engine = database.engine(settings.consent.database_url)
@@ -44,13 +51,21 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     clock, zone = SystemClock(), settings.institution.zone
     terms = Terms(zone, settings.consent.renewal_days)
     consents = Consents(engine, clock, terms, metrics, committed=relay.wake)
+    coverages = Coverages(engine, clock, zone, tuple(register.purpose))
+    running: list[Background] = [
+        relay,
+        LogReader(engine, settings.kafka, ENROLMENTS, places.take, metrics),
+        Tabulating(coverages),
+    ]
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(database.migrate, engine, MIGRATIONS)
-        relay.start()
+        for thread in running:
+            thread.start()
         yield
-        await run_in_threadpool(relay.stop)
+        for thread in running:
+            await run_in_threadpool(thread.stop)
         engine.dispose()
 
     app = FastAPI(title="Signpost consent", lifespan=life, docs_url=None, redoc_url=None)
@@ -59,6 +74,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     reader = Reader(register, notices.known, pseudonyms, zone)
     app.include_router(registration.router(consents, reader, settings.consent.registrar_token))
     pages = templates(settings, TEMPLATES)
-    site.install(app, settings, pages)
+    site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in)
     Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)
+    register_pages.install(app, settings, published, notices, pages)
     return app

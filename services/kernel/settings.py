@@ -7,13 +7,15 @@ environment wins over it.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -26,6 +28,7 @@ from services.kernel.errors import ConfigurationError
 from services.kernel.topics import Topic
 
 CONFIG_VARIABLE = "SIGNPOST_CONFIG"
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -58,6 +61,7 @@ class InstitutionSettings(Section):
 
     name: str = "University of Signpost"
     time_zone: str = Field("Europe/London", description="an IANA zone; local dates are counted in it")
+    data_protection_contact: str = Field("", description="address or page of the data protection officer, made public")
     pseudonym_secret: SecretStr | None = Field(
         None, description="key of the pseudonyms; the indicators workers must not have it"
     )
@@ -78,12 +82,11 @@ class InstitutionSettings(Section):
 
 
 class SessionSettings(Section):
-    """Sign-in to the pages."""
+    """A person's session, from sign-in to sign-out."""
 
     secret: SecretStr | None = Field(None, description="key that signs session cookies")
     idle_minutes: int = Field(30, gt=0, description="a session ends after so long without use")
     longest_hours: int = Field(8, gt=0, description="and after so long in any case")
-    demo_people: Path | None = Field(None, description="JSON list of people to choose from; never in production")
     secure_cookies: bool = Field(default=True, description="off only for plain HTTP on this machine")
 
 
@@ -93,13 +96,30 @@ class SignInSettings(Section):
     issuer: str | None = Field(None, description="the provider's issuer, as in its discovery document")
     client_id: str = Field("signpost", description="of this service at the provider")
     client_secret: SecretStr | None = Field(None, description="of this service at the provider")
-    audience: str = Field("signpost", description="that bearer tokens of the API must be for")
+    scope: str = Field("openid profile", description="what is asked of the provider; more where it gives roles for it")
+    audience: str = Field("signpost-api", description="that bearer tokens must be for; not the client's own id")
     person_claim: str = Field("preferred_username", description="holds the institution's id of the person")
     name_claim: str = Field("name", description="holds the name to show")
     roles_claim: str = Field("roles", description="holds the roles, as a list or separated by spaces")
     roles: dict[str, str] = Field(
-        {}, description="a role of the register for a value of the roles claim; a value that is a role maps to itself"
+        {}, description="a role of the register for a value of the roles claim; where empty, a role's own name counts"
     )
+
+    @field_validator("issuer")
+    @classmethod
+    def _private_on_its_way(cls, issuer: str | None) -> str | None:
+        url = urlsplit(issuer or "https://none")
+        if url.scheme == "https" or (url.scheme == "http" and url.hostname in _THIS_MACHINE):
+            return issuer
+        raise ValueError(f"{issuer!r} is no https address; http is for a provider on this machine only")
+
+    @model_validator(mode="after")
+    def _id_tokens_are_no_bearer_tokens(self) -> Self:
+        if self.audience == self.client_id:
+            raise ValueError("audience and client_id must differ: what a browser signs in with is no key to the API")
+        if "openid" not in self.scope.split():
+            raise ValueError("scope must hold the word 'openid'")
+        return self
 
 
 class ServiceSettings(Section):
@@ -126,6 +146,11 @@ class ConsentSettings(ServiceSettings):
     )
     renewal_days: int = Field(42, ge=1, description="before a grant ends, reminders begin; they are spread over these")
     last_reminder_days: int = Field(7, ge=0, description="before the end, a second reminder")
+    change_request_days: int = Field(5, ge=1, description="in which a request to change consent is answered")
+    complaint_answer_days: int = Field(60, ge=1, description="in which a complaint is answered")
+    holidays: tuple[dt.date, ...] = Field(
+        (), description="public holidays, as ISO dates: a deadline moves past them, as past a weekend"
+    )
 
 
 class IngestSettings(ServiceSettings):

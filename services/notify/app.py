@@ -72,7 +72,7 @@ def create_app(settings: Settings, metrics: NotifyMetrics | None = None) -> Fast
     secret = required(settings.institution.pseudonym_secret, "SIGNPOST_INSTITUTION__PSEUDONYM_SECRET")
     app.include_router(api.directory(engine, gate, Pseudonyms(secret), settings.notify.directory_token, relay))
     pages = templates(settings, PAGES, clock=gate.clock)
-    site.install(app, settings, pages)
+    site.install(app, settings, pages, settings.notify.public_url, metrics.sign_in)
     routes.install(app, engine, gate, pages)
     return app
 

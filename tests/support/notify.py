@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from services.kernel.clock import DAY_MS, StreamClock, SystemClock, iso_day
 from services.kernel.events import Indicator, IndicatorsComputed, ModuleIndicators, SupportTriggered
 from services.kernel.ids import Pseudonyms, deterministic_id
+from services.kernel.metrics import SignInMetrics
 from services.kernel.register import load_register
 from services.kernel.settings import (
     InstitutionSettings,
@@ -169,7 +170,7 @@ def pages_app(engine: Engine, gate: Gate, settings: Settings) -> FastAPI:
     """The pages alone, without anything in the background."""
     app = FastAPI()
     pages = templates(settings, PAGES, clock=gate.clock)
-    site.install(app, settings, pages)
+    site.install(app, settings, pages, settings.notify.public_url, SignInMetrics())
     routes.install(app, engine, gate, pages)
     return app
 

@@ -21,7 +21,6 @@ from services.kernel.settings import KafkaSettings
 def running_services(folder: StateFolder, kafka: KafkaSettings) -> Iterator[RunFile]:
     """Start them on free ports and wait until each is ready; stop them at the end."""
     folder.make()
-    folder.people.write_bytes(b"[]")
     add_source(folder.sources, name="test", source="vle", scopes=("events", "clock"))
     run = _run(kafka)
     own = {"SIGNPOST_KAFKA__NAMESPACE": kafka.namespace, "SIGNPOST_KAFKA__SESSION_TIMEOUT_S": "3"}
@@ -51,6 +50,7 @@ def _run(kafka: KafkaSettings) -> RunFile:
         services=environment.addresses(ports),
         mail=f"http://127.0.0.1:{ports.mail}",
         ports=ports,
+        identity=f"http://127.0.0.1:{ports.identity}",
     )
 
 

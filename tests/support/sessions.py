@@ -20,17 +20,17 @@ _HOST = "testserver.local"  # whose cookies the client takes those of http://tes
 CSRF = "a-token-of-the-tests"
 
 
-def cookie(person: str, *roles: str, name: str = "Ada Example", secret: str = SECRET, **changes: Any) -> str:
+def cookie(person_id: str, *roles: str, name: str = "Ada Example", secret: str = SECRET, **changes: Any) -> str:
     """The value of a session cookie; `changes` replace what stands in it."""
     now = int(time.time())
-    who = {"person_id": person, "name": name, "roles": roles}
+    who = {"person_id": person_id, "name": name, "roles": roles}
     content = {"person": who, "seen": now, "ends": now + 8 * 3600, "csrf": CSRF} | changes
     data = base64.b64encode(json.dumps(content).encode())
     return itsdangerous.TimestampSigner(secret).sign(data).decode()
 
 
-def sign_in(client: TestClient, person: str, *roles: str, name: str = "Ada Example") -> TestClient:
+def sign_in(client: TestClient, person: str, *roles: str, name: str = "Ada Example", **changes: Any) -> TestClient:
     """The same client with a session of somebody in it; send `CSRF` as the field `csrf` of its forms."""
     client.cookies.clear()
-    client.cookies.set(COOKIE, cookie(person, *roles, name=name), domain=_HOST)
+    client.cookies.set(COOKIE, cookie(person, *roles, name=name, **changes), domain=_HOST)
     return client

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -24,9 +23,11 @@ from deploy.local.summary import READY
 from services.kernel.ids import Pseudonyms
 from services.kernel.settings import KafkaSettings
 from tests.support import CHECKOUT
+from tests.support.identity import hidden_fields
 from tests.support.waiting import eventually
 
 UP_TIMEOUT_S = 240.0
+_BROWSER = {"Accept": "text/html"}
 _CACHE = CHECKOUT / ".signpost" / "cache"
 
 
@@ -116,10 +117,10 @@ class Up:
     def signed_in(self, service: str, person: str) -> Iterator[httpx2.Client]:
         """A browser, more or less, at a service's pages, signed in as somebody."""
         base = self.run.services[service]
-        with httpx2.Client(base_url=base, follow_redirects=True, trust_env=False) as client:
-            token = re.search(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)
-            assert token
-            client.post("/sign-in", data={"csrf": token[1], "person": person}).raise_for_status()
+        with httpx2.Client(base_url=base, follow_redirects=True, trust_env=False, headers=_BROWSER) as client:
+            page = client.get("/sign-in").raise_for_status()
+            chosen = {**hidden_fields(page.text), "person": person}
+            client.post(f"{self.run.identity}/authorize", data=chosen).raise_for_status()
             yield client
 
     def send(self, person: str) -> httpx2.Response:

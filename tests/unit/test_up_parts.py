@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from deploy.local import environment
 from deploy.local.ground import cluster_of, moved_where_taken, wanted_ports
+from deploy.local.identity.people import load_clients
 from deploy.local.machine.ports import free_port
 from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
 from services.kernel.errors import ConfigurationError, TransientError
 from services.kernel.settings import load_settings
 
+_IDENTITY = "http://127.0.0.1:8106"
+
 
 def _run(ports: Ports) -> RunFile:
     urls = environment.addresses(ports)
-    return RunFile(bootstrap="127.0.0.1:9", cluster="c", clock="replay", services=urls, mail="", ports=ports)
+    return RunFile(
+        bootstrap="127.0.0.1:9", cluster="c", clock="replay", services=urls, mail="", ports=ports, identity=_IDENTITY
+    )
 
 
 def _environments(folder: StateFolder) -> dict[str, dict[str, str]]:
@@ -34,12 +41,13 @@ def folder(tmp_path: Path) -> StateFolder:
     return made
 
 
-def test_ports_are_eight_in_a_row_from_a_base_else_those_of_the_last_run() -> None:
+def test_ports_are_nine_in_a_row_from_a_base_else_those_of_the_last_run() -> None:
     before = Ports(consent=7000)
     assert wanted_ports(None, None) == Ports()
     assert wanted_ports(None, before) == before
     based = wanted_ports(9000, before)
     assert (based.consent, based.notify, based.mail, based.controller) == (9000, 9003, 9004, 9007)
+    assert based.identity == 9008
 
 
 def test_a_taken_port_is_moved_with_a_word_and_no_other_with_it() -> None:
@@ -49,16 +57,43 @@ def test_a_taken_port_is_moved_with_a_word_and_no_other_with_it() -> None:
         moved = moved_where_taken(wanted, said.append)
     assert moved.consent == wanted.consent
     assert moved.indicators == wanted.indicators
-    assert moved.ingest not in (wanted.ingest, *range(base, base + 8))
+    assert moved.ingest not in (wanted.ingest, *range(base, base + 9))
     assert said == [f"Port {wanted.ingest} is taken: ingest listens on {moved.ingest}"]
 
 
 def test_secrets_are_made_once_and_only_their_owner_can_read_them(folder: StateFolder) -> None:
     made = folder.secrets()
     assert folder.secrets() == made
-    assert len({getattr(made, name) for name in Secrets.__struct_fields__}) == 4
+    assert len({getattr(made, name) for name in Secrets.__struct_fields__}) == 6
     assert stat.S_IMODE((folder.path / "secrets.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_a_folder_of_an_older_version_is_continued_with(folder: StateFolder) -> None:
+    """It has no sign-in's port and fewer secrets: those that it has stay, the others are made."""
+    older = {"pseudonym_secret": "p", "session_secret": "s", "registrar_token": "r", "directory_token": "d"}
+    (folder.path / "secrets.json").write_text(json.dumps(older))
+    made = folder.secrets()
+    assert {name: getattr(made, name) for name in older} == older
+    assert len({*older.values(), made.sign_in_secret, made.program_secret}) == 6
+    run = json.loads(msgspec.json.encode(_run(Ports(consent=7000))))
+    del run["identity"], run["ports"]["identity"]
+    (folder.path / "run.json").write_text(json.dumps(run))
+    before = folder.run()
+    assert before
+    assert (before.ports.consent, before.ports.identity) == (7000, Ports().identity)
+
+
+def test_the_sign_in_leads_back_to_the_services_only_and_its_secrets_stay_private(folder: StateFolder) -> None:
+    site, program = environment.clients(_run(Ports()), folder.secrets())
+    folder.save_clients([site, program])
+    assert stat.S_IMODE(folder.clients.stat().st_mode) == 0o600
+    assert load_clients(folder.clients) == [site, program]
+    urls = environment.addresses(Ports())
+    assert site.redirect_uris == tuple(f"{urls[name]}/sign-in/callback" for name in ("consent", "notify"))
+    assert (site.program, program.redirect_uris) == (None, ())
+    command = environment.identity(folder, _run(Ports())).command
+    assert not {site.secret, program.secret} & set(command)
 
 
 def test_a_broken_file_of_the_state_is_named(folder: StateFolder) -> None:
@@ -74,10 +109,10 @@ def test_each_service_is_given_only_the_secrets_that_it_needs(folder: StateFolde
         for name, variables in _environments(folder).items()
     }
     assert given == {
-        "consent": {"pseudonym_secret", "session_secret", "registrar_token"},
+        "consent": {"pseudonym_secret", "session_secret", "sign_in_secret", "registrar_token"},
         "ingest": {"pseudonym_secret"},
         "indicators": set(),
-        "notify": {"pseudonym_secret", "session_secret", "directory_token"},
+        "notify": {"pseudonym_secret", "session_secret", "sign_in_secret", "directory_token"},
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,7 +12,6 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _ALWAYS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -20,10 +21,13 @@ _A_YEAR = "public, max-age=31536000, immutable"
 
 
 class SecurityHeaders:
-    """Adds the headers to each response of the app inside."""
+    """Adds the headers to each response of the app inside; its forms may lead to this site and to the origins named."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, forms_lead_to: Sequence[str] = ()) -> None:
         self._app = app
+        actions = " ".join(("form-action 'self'", *forms_lead_to))
+        policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", actions)
+        self._always = _ALWAYS | {"Content-Security-Policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and the response back, with the headers."""
@@ -35,7 +39,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_ALWAYS)
+                headers.update(self._always)
                 headers.setdefault("Cache-Control", caching)
             await send(message)
 

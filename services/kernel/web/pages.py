@@ -54,7 +54,6 @@ def templates(settings: Settings, *folders: Path, clock: Clock | None = None) ->
         "stylesheet": _stylesheet(),
         "csrf_field": CSRF_FIELD,
         "demo_clock_ms": _demo_clock(settings, clock),
-        "demo": settings.session.demo_people is not None,
     }
     return Jinja2Templates(env=env, context_processors=[_of_the_session])
 

@@ -1,8 +1,8 @@
-"""Who is signed in: the one seam that every page asks.
+"""Who is there: the one seam that every page and interface asks.
 
-The session is a signed cookie that ends after half an hour without use. Cookies belong to a host, not to a port, so
-with the same secret one sign-in serves the consent and the notify service on one machine. Replacing the demo's
-sign-in by the university's own means calling `sign_in` from another route; no page changes.
+A person with a browser has a session, a signed cookie that ends after a while without use and at the latest some hours
+after sign-in; a program sends a bearer token with each request. Both lead to the same `SignedIn`. Cookies belong to a
+host, not to a port, so with the same secret one sign-in serves the consent and the notify service on one machine.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from starlette.middleware.sessions import SessionMiddleware
 
-from services.kernel.settings import Settings, required
+from services.kernel.settings import SessionSettings, Settings, required
 
-MAX_IDLE_S = 1800
-_RENEW_AFTER_S = 300
 CSRF_FIELD = "csrf"
+_RENEW_AFTER_S = 30
+_SCHEME = "bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,15 @@ class SignInNeeded(Exception):  # noqa: N818 - it is not an error: the visitor i
     """Nobody is signed in, or not any more."""
 
 
+class TokenRefused(Exception):  # noqa: N818 - the same: the program is told what to send instead
+    """A bearer token came that counts for nothing here; the text says why."""
+
+
 class RoleNeeded(Exception):  # noqa: N818 - the same
     """The person who is signed in has another role than the page is for."""
 
     def __init__(self, person: SignedIn, roles: tuple[str, ...]) -> None:
-        super().__init__(f"the page is for {' or '.join(roles)}")
+        super().__init__(f"This is for the role {' or '.join(roles)}.")
         self.person = person
         self.roles = roles
 
@@ -65,18 +69,18 @@ def add_sessions(app: FastAPI, settings: Settings) -> None:
         SessionMiddleware,
         secret_key=required(settings.session.secret, "SIGNPOST_SESSION__SECRET"),
         session_cookie="__Host-signpost" if secure else "signpost",
-        max_age=MAX_IDLE_S,
+        max_age=settings.session.idle_minutes * 60,
         same_site="lax",
         https_only=secure,
     )
 
 
-def sign_in(request: Request, person: SignedIn) -> None:
+def sign_in(request: Request, person: SignedIn, settings: SessionSettings) -> None:
     """Begin a new session for the person; nothing of the one before is kept."""
     request.session.clear()
-    request.session.update(
-        person={"person_id": person.person_id, "name": person.name, "roles": person.roles}, seen=int(time.time())
-    )
+    now = int(time.time())
+    who = {"person_id": person.person_id, "name": person.name, "roles": person.roles}
+    request.session.update(person=who, seen=now, ends=now + settings.longest_hours * 3600)
 
 
 def sign_out(request: Request) -> None:
@@ -85,21 +89,38 @@ def sign_out(request: Request) -> None:
 
 
 def visitor(request: Request) -> SignedIn | None:
-    """Who is signed in, if anybody; use prolongs the session."""
-    person = request.session.get("person")
-    if person is None:
+    """Whose session this is, if anybody's; use prolongs it, up to its end."""
+    try:
+        person, now = request.session["person"], int(time.time())
+        who = SignedIn(person["person_id"], person["name"], tuple(person["roles"]))
+        ended = now >= request.session["ends"]
+    except KeyError:  # there is none, or one of an older version of this service
+        ended = True
+    if ended:
+        request.session.pop("person", None)
         return None
-    if time.time() - request.session["seen"] > _RENEW_AFTER_S:
-        request.session["seen"] = int(time.time())
-    return SignedIn(person["person_id"], person["name"], tuple(person["roles"]))
+    if now - request.session["seen"] > _RENEW_AFTER_S:
+        request.session["seen"] = now
+    return who
 
 
-def current_person(request: Request) -> SignedIn:
-    """Who is signed in; a dependency of each page that is for somebody.
+def bearer_token(request: Request) -> str | None:
+    """The token that a program sent; a request with one is judged by it alone, whatever cookie came along."""
+    sent = request.headers.get("authorization", "")
+    return sent[len(_SCHEME) :].strip() if sent.lower().startswith(_SCHEME) else None
+
+
+async def current_person(request: Request) -> SignedIn:
+    """Who is there; a dependency of each page that is for somebody.
 
     Raises:
-        SignInNeeded: nobody; the app answers with the way to the sign-in page.
+        SignInNeeded: nobody; the app answers with the way to the sign-in page, to a program with 401.
+        TokenRefused: a program, with a token that counts for nothing; the app answers with 401.
     """
+    token = bearer_token(request)
+    if token is not None:
+        of_token: SignedIn = await request.app.state.bearer_tokens.person(token)
+        return of_token
     person = visitor(request)
     if person is None:
         raise SignInNeeded
@@ -130,12 +151,19 @@ def csrf_token(request: Request) -> str:
 async def csrf_checked(request: Request) -> None:
     """A dependency of each route that takes a form: the form is one of this session's.
 
+    A bearer token needs no such proof: no other site can make a browser send one.
+
     Raises:
-        ForgedForm: it is not; the app answers with a page that says how to go on.
+        SignInNeeded: the session has ended meanwhile; the app answers with the way to a new one.
+        ForgedForm: the form is another's; the app answers with a page that says how to go on.
     """
+    if bearer_token(request) is not None:
+        return
+    if visitor(request) is None:
+        raise SignInNeeded
     sent = (await request.form()).get(CSRF_FIELD)
     expected = request.session.get(CSRF_FIELD)
-    if not (isinstance(sent, str) and expected and hmac.compare_digest(sent, expected)):
+    if not (isinstance(sent, str) and expected and hmac.compare_digest(sent.encode(), expected.encode())):
         raise ForgedForm
 
 

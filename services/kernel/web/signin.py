@@ -1,89 +1,99 @@
-"""The demo's sign-in: choose who to be. It exists only where a list of demo people is set, never in production."""
+"""The way in and out of a session: to the university's sign-in, back with an answer, and out of both."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from dataclasses import dataclass
 
-import msgspec
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 from starlette.templating import Jinja2Templates
 
-from services.kernel.errors import ConfigurationError
-from services.kernel.settings import Settings
-from services.kernel.web.session import SignedIn, csrf_checked, sign_in, sign_out
+from services.kernel.logs import log
+from services.kernel.metrics import SignInMetrics
+from services.kernel.settings import SessionSettings
+from services.kernel.web.claims import ClaimMissing, Claims
+from services.kernel.web.provider import Provider, SignInFailed
+from services.kernel.web.session import csrf_checked, flash, sign_in, sign_out, visitor
 
-_SHOWN = 24
-
-
-class DemoPerson(msgspec.Struct, frozen=True):
-    """One of the people to choose from."""
-
-    id: str
-    name: str
-    role: str
-
-
-def demo_people(file: Path) -> list[DemoPerson]:
-    """The people to choose from, staff before students.
-
-    Raises:
-        ConfigurationError: the file is no JSON list of id, name and role.
-    """
-    try:
-        people = msgspec.json.decode(file.read_bytes(), type=list[DemoPerson])
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ConfigurationError(f"SIGNPOST_SESSION__DEMO_PEOPLE: {file} cannot be used: {error}") from error
-    return sorted(people, key=lambda person: (person.role == "student", person.role, person.name))
-
-
-def matching(people: list[DemoPerson], words: str) -> list[DemoPerson]:
-    """The people whose name, id or role holds each of the words."""
-    wanted = words.casefold().split()
-    return [p for p in people if all(word in f"{p.name} {p.id} {p.role}".casefold() for word in wanted)]
+CALLBACK, SIGNED_OUT = "/sign-in/callback", "/signed-out"
+_NEXT, _INTERRUPTED = "next", "interrupted"
+_LONGEST_PATH = 500  # it travels in the session cookie
+_log = log(__name__)
 
 
 def local_path(path: str) -> str:
     """The path if it stays on this site, else the start page."""
     stays = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if stays else "/"
+    goes_round = path.startswith(("/sign-in", "/sign-out", SIGNED_OUT))
+    return path if stays and not goes_round and len(path) <= _LONGEST_PATH else "/"
 
 
-def router(settings: Settings, pages: Jinja2Templates) -> APIRouter:
-    """Sign-out, and the demo's sign-in where it is set."""
-    routes = APIRouter(include_in_schema=False)
+def interrupted(request: Request) -> None:
+    """Remember that a form came after its session had ended: the person is told so once they are signed in."""
+    request.session[_INTERRUPTED] = True
 
-    @routes.post("/sign-out", dependencies=[Depends(csrf_checked)])
-    def leave(request: Request) -> Response:
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The routes `/sign-in`, `/sign-in/callback`, `/sign-out` and `/signed-out`."""
+
+    provider: Provider
+    claims: Claims
+    sessions: SessionSettings
+    pages: Jinja2Templates
+    public_url: str
+    metrics: SignInMetrics
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        routes = APIRouter(include_in_schema=False)
+        routes.add_api_route("/sign-in", self.begin, methods=["GET"])
+        routes.add_api_route(CALLBACK, self.finish, methods=["GET"])
+        routes.add_api_route("/sign-out", self.leave, methods=["POST"])
+        routes.add_api_route(SIGNED_OUT, self.signed_out, methods=["GET"])
+        return routes
+
+    async def begin(self, request: Request, next: str = "/") -> Response:  # noqa: A002 - the query's own word
+        """Off to the provider; afterwards to the local path `next`."""
+        request.session[_NEXT] = local_path(next)
+        return await self.provider.begin(request, f"{self.public_url}{CALLBACK}")
+
+    async def finish(self, request: Request) -> Response:
+        """Back from the provider: begin the session, or say why there is none."""
+        claims = await self.provider.finish(request)
+        if not self.claims.complete(claims):
+            claims = await self.provider.told_more(claims)
+        try:
+            person = self.claims.person(claims)
+        except ClaimMissing as error:
+            raise SignInFailed("claim", str(error)) from error
+        then, was_interrupted = request.session.get(_NEXT, "/"), _INTERRUPTED in request.session
+        if not person.roles:
+            return self._without_role(request, person.name)
+        sign_in(request, person, self.sessions)
+        self.metrics.sign_ins.labels("signed-in").inc()
+        if was_interrupted:
+            said = "Nothing was recorded: your session had ended. You are signed in again; please choose once more."
+            flash(request, said, "attention")
+        return RedirectResponse(then, status_code=303)
+
+    async def leave(self, request: Request) -> Response:
+        """End the session here, then the one at the provider."""
+        if visitor(request) is not None:
+            await csrf_checked(request)
+            sign_out(request)
+        elsewhere = await self.provider.way_out(f"{self.public_url}{SIGNED_OUT}")
+        if elsewhere is None:
+            return RedirectResponse(SIGNED_OUT, status_code=303)
+        # A page in between, since a form of this site may lead to this site only, wherever the provider then leads.
+        return self.pages.TemplateResponse(request, "signing_out.html", {"elsewhere": elsewhere})
+
+    def signed_out(self, request: Request) -> Response:
+        """Where the provider leads when all is ended."""
+        return self.pages.TemplateResponse(request, "signed_out.html")
+
+    def _without_role(self, request: Request, name: str) -> Response:
         sign_out(request)
-        return RedirectResponse("/sign-in", status_code=303)
-
-    if settings.session.demo_people is not None:
-        _add_demo_sign_in(routes, settings.session.demo_people, pages)
-    return routes
-
-
-def _add_demo_sign_in(routes: APIRouter, file: Path, pages: Jinja2Templates) -> None:
-    @routes.get("/sign-in")
-    def choose(request: Request, q: str = "", next: str = "/") -> Response:  # noqa: A002 - the query's own word
-        found = matching(demo_people(file), q)
-        context = {"people": found[:_SHOWN], "more": len(found[_SHOWN:]), "q": q, "next": local_path(next)}
-        return pages.TemplateResponse(request, "sign_in.html", context)
-
-    @routes.post("/sign-in", dependencies=[Depends(csrf_checked)])
-    def enter(
-        request: Request,
-        person: Annotated[str, Form()],
-        next: Annotated[str, Form()] = "/",  # noqa: A002 - the form's own word
-    ) -> Response:
-        chosen = with_id(demo_people(file), person)
-        if chosen is None:
-            return RedirectResponse("/sign-in", status_code=303)
-        sign_in(request, SignedIn(chosen.id, chosen.name, (chosen.role,)))
-        return RedirectResponse(local_path(next), status_code=303)
-
-
-def with_id(people: list[DemoPerson], person_id: str) -> DemoPerson | None:
-    """The person with that id, if any."""
-    return next((person for person in people if person.id == person_id), None)
+        self.metrics.sign_ins.labels("no-role").inc()
+        _log.warning("sign-in failed", reason="no-role")
+        return self.pages.TemplateResponse(request, "no_role.html", {"name": name}, status_code=403)

@@ -2,61 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from urllib.parse import urlencode
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
+from services.kernel.metrics import SignInMetrics
+from services.kernel.register import load_register
 from services.kernel.settings import Settings
+from services.kernel.web.bearer import BearerTokens
+from services.kernel.web.claims import Claims
 from services.kernel.web.headers import SecurityHeaders
 from services.kernel.web.pages import STATIC
-from services.kernel.web.session import ForgedForm, RoleNeeded, SignInNeeded, add_sessions
-from services.kernel.web.signin import router
+from services.kernel.web.provider import Provider, SignInFailed
+from services.kernel.web.session import ForgedForm, RoleNeeded, SignInNeeded, TokenRefused, add_sessions, bearer_token
+from services.kernel.web.signin import SignIn, interrupted
 
 _NOT_FOUND = 404
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="signpost"'}
+_SAYS_SO = 403
+_TRY_LATER = {"unreachable", "wrong-provider", "not-set-up"}
 
 
-def install(app: FastAPI, settings: Settings, pages: Jinja2Templates) -> None:
-    """Give the app sessions, sign-in and sign-out, static files, safe headers and pages for what can go wrong."""
+def install(app: FastAPI, settings: Settings, pages: Jinja2Templates, public_url: str, metrics: SignInMetrics) -> None:
+    """Give the app sessions, sign-in and sign-out, static files, safe headers and pages for what can go wrong.
+
+    `public_url` is the app's address as browsers reach it: the provider sends them back there.
+    """
+    public_url = public_url.rstrip("/")
+    provider = Provider(settings.sign_in)
+    claims = Claims(settings.sign_in, (role.name for role in load_register(settings.register_file).roles))
+    app.state.bearer_tokens = BearerTokens(settings.sign_in, provider, claims, metrics)
     add_sessions(app, settings)
     app.add_middleware(SecurityHeaders)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.include_router(router(settings, pages))
+    app.include_router(SignIn(provider, claims, settings.session, pages, public_url, metrics).router())
     app.add_exception_handler(SignInNeeded, _to_sign_in)
-    app.add_exception_handler(RoleNeeded, _page(pages, "role_needed.html", 403))
-    app.add_exception_handler(ForgedForm, _page(pages, "forged_form.html", 403))
+    app.add_exception_handler(TokenRefused, _token_refused)
+    app.add_exception_handler(SignInFailed, _failed(pages, metrics, f"{public_url}/sign-in"))
+    app.add_exception_handler(RoleNeeded, _said(pages, "role_needed.html"))
+    app.add_exception_handler(ForgedForm, _said(pages, "forged_form.html"))
     app.add_exception_handler(HTTPException, _not_found(pages))
 
 
+def for_a_program(request: Request) -> bool:
+    """Whether the answer is read by a program rather than shown to a person."""
+    reads = "text/html" not in request.headers.get("accept", "")
+    return request.url.path.startswith("/v1/") or reads or bearer_token(request) is not None
+
+
 async def _to_sign_in(request: Request, _error: Exception) -> Response:
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    then = {"next": here} if request.method == "GET" else {}
-    return RedirectResponse(f"/sign-in?{urlencode(then)}" if then else "/sign-in", status_code=303)
+    if request.headers.get("hx-request") == "true":  # a part of a page: the whole of it is loaded again, and leads on
+        return Response(status_code=401, headers={"HX-Refresh": "true"})
+    if for_a_program(request):
+        return _json(401, "Sign in, or send an access token as 'Authorization: Bearer TOKEN'.", _CHALLENGE)
+    if request.method == "GET":
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    else:
+        interrupted(request)
+        here = _page_before(request)
+    return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", status_code=303)
+
+
+def _page_before(request: Request) -> str:
+    """The page of this site that held the form, as far as the browser tells."""
+    before = urlsplit(request.headers.get("referer", ""))
+    return before.path if before.path and before.netloc == request.headers.get("host") else "/"
+
+
+async def _token_refused(_request: Request, error: Exception) -> Response:
+    challenge = f'Bearer realm="signpost", error="invalid_token", error_description="{_quotable(error)}"'
+    return _json(401, str(error), {"WWW-Authenticate": challenge})
 
 
 _Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def _page(pages: Jinja2Templates, template: str, status: int) -> _Handler:
+def _failed(pages: Jinja2Templates, metrics: SignInMetrics, sign_in_address: str) -> _Handler:
+    """A page with the way to try again, at the address to which the provider leads back; JSON for a program."""
+
     async def answer(request: Request, error: Exception) -> Response:
-        return pages.TemplateResponse(request, template, {"error": error}, status_code=status)
+        assert isinstance(error, SignInFailed)
+        status = 503 if error.reason in _TRY_LATER else 400
+        headers = {"Retry-After": "30"} if status == 503 else None  # noqa: PLR2004 - HTTP's own number
+        if for_a_program(request):
+            return _json(
+                status,
+                "The university's sign-in cannot be reached, or is not set up, so nobody can be let in.",
+                headers,
+            )
+        metrics.sign_ins.labels(error.reason).inc()
+        context = {"reason": error.reason, "sign_in_address": sign_in_address}
+        return pages.TemplateResponse(request, "sign_in_failed.html", context, status_code=status, headers=headers)
+
+    return answer
+
+
+def _said(pages: Jinja2Templates, template: str) -> _Handler:
+    """A page that says why not for a person, JSON for a program."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        if for_a_program(request):
+            return _json(_SAYS_SO, str(error) or "The form does not hold its session's own token.")
+        return pages.TemplateResponse(request, template, {"error": error}, status_code=_SAYS_SO)
 
     return answer
 
 
 def _not_found(pages: Jinja2Templates) -> _Handler:
     """A page for a person, JSON for a program."""
-    page = _page(pages, "not_found.html", _NOT_FOUND)
 
     async def answer(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.status_code == _NOT_FOUND and "text/html" in request.headers.get("accept", ""):
-            return await page(request, error)
+        if error.status_code == _NOT_FOUND and not for_a_program(request):
+            return pages.TemplateResponse(request, "not_found.html", {"error": error}, status_code=_NOT_FOUND)
         return await http_exception_handler(request, error)
 
     return answer
+
+
+def _json(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+def _quotable(error: Exception) -> str:
+    return str(error).replace('"', "'").encode("ascii", "replace").decode()
