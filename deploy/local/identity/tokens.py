@@ -26,6 +26,10 @@ class Tokens:
     def __init__(self, issuer: str, audience: str, key: RSAKey) -> None:
         self.issuer, self._audience, self._key = issuer, audience, key
 
+    def sign_with(self, key: RSAKey) -> None:
+        """Take another key; the one before counts no longer."""
+        self._key = key
+
     def public_keys(self) -> dict[str, Any]:
         """The JSON Web Key Set that others verify the tokens with."""
         return dict(KeySet([self._key]).as_dict(private=False, use="sig", alg=ALGORITHM))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request
 from starlette.middleware.sessions import SessionMiddleware
@@ -49,7 +50,8 @@ class RoleNeeded(Exception):  # noqa: N818 - the same
     """The person who is signed in has another role than the page is for."""
 
     def __init__(self, person: SignedIn, roles: tuple[str, ...]) -> None:
-        super().__init__(f"This is for the role {' or '.join(roles)}.")
+        needed = f"the role {' or '.join(roles)}" if roles else "people with a role here"
+        super().__init__(f"This is for {needed}.")
         self.person = person
         self.roles = roles
 
@@ -116,14 +118,15 @@ async def current_person(request: Request) -> SignedIn:
     Raises:
         SignInNeeded: nobody; the app answers with the way to the sign-in page, to a program with 401.
         TokenRefused: a program, with a token that counts for nothing; the app answers with 401.
+        RoleNeeded: somebody without any role.
     """
     token = bearer_token(request)
-    if token is not None:
-        of_token: SignedIn = await request.app.state.bearer_tokens.person(token)
-        return of_token
-    person = visitor(request)
+    person: SignedIn | None
+    person = visitor(request) if token is None else await request.app.state.bearer_tokens.person(token)
     if person is None:
         raise SignInNeeded
+    if not person.roles:
+        raise RoleNeeded(person, ())
     return person
 
 
@@ -165,6 +168,12 @@ async def csrf_checked(request: Request) -> None:
     expected = request.session.get(CSRF_FIELD)
     if not (isinstance(sent, str) and expected and hmac.compare_digest(sent.encode(), expected.encode())):
         raise ForgedForm
+
+
+def page_before(request: Request) -> str:
+    """The path of this site's page that held the form, as far as the browser tells."""
+    before = urlsplit(request.headers.get("referer", ""))
+    return before.path if before.path and before.netloc == request.headers.get("host") else "/"
 
 
 def flash(request: Request, text: str, kind: str = "good") -> None:
