@@ -13,13 +13,21 @@ from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.adapters.log_reader import LogReader
 from services.consent.api import registration
 from services.consent.api.registration_body import Reader
+from services.consent.domain.deadlines import DeadlineRules
 from services.consent.domain.decisions import Terms
+from services.consent.handlers.assisted import Assistance
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.coverage import Coverages, Tabulating
+from services.consent.handlers.request_watch import RequestWatch
+from services.consent.handlers.requests import Requests
 from services.consent.notices import load_notices
-from services.consent.pages.portal import TEMPLATES, Portal
+from services.consent.pages.oversight.routes import OversightPages
+from services.consent.pages.navigation import NAVIGATION
+from services.consent.pages.portal import LOCALE, TEMPLATES, Portal
 from services.consent.pages.register import routes as register_pages
 from services.consent.pages.register.published import Published
+from services.consent.pages.requests import routes as request_pages
+from services.consent.pages.requests.parts import Parts
 from services.kernel import database
 from services.kernel.background import Background
 from services.kernel.clock import SystemClock
@@ -30,6 +38,7 @@ from services.kernel.outbox import OutboxRelay
 from services.kernel.settings import Settings, required
 from services.kernel.topics import ENROLMENTS
 from services.kernel.web import site
+from services.kernel.web.i18n.catalogs import Languages
 from services.kernel.web.pages import templates
 
 SERVICE = "consent"
@@ -52,10 +61,13 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     terms = Terms(zone, settings.consent.renewal_days)
     consents = Consents(engine, clock, terms, metrics, committed=relay.wake)
     coverages = Coverages(engine, clock, zone, tuple(register.purpose))
+    rules = _deadline_rules(settings)
+    requests = Requests(engine, clock, rules)
     running: list[Background] = [
         relay,
         LogReader(engine, settings.kafka, ENROLMENTS, places.take, metrics),
         Tabulating(coverages),
+        RequestWatch(requests, metrics),
     ]
 
     @asynccontextmanager
@@ -73,8 +85,23 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     app.include_router(operations(metrics.registry, checks))
     reader = Reader(register, notices.known, pseudonyms, zone)
     app.include_router(registration.router(consents, reader, settings.consent.registrar_token))
-    pages = templates(settings, TEMPLATES)
-    site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in)
+    pages = templates(settings, TEMPLATES, nav=NAVIGATION)
+    site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in, languages=Languages(LOCALE))
     Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)
     register_pages.install(app, settings, published, notices, pages)
+    OversightPages(coverages, register, pages).install(app)
+    assistance = Assistance(consents, requests, clock, terms)
+    request_pages.install(
+        app, Parts(requests, assistance, consents, register, notices, pseudonyms, clock, rules, pages)
+    )
     return app
+
+
+def _deadline_rules(settings: Settings) -> DeadlineRules:
+    consent = settings.consent
+    return DeadlineRules(
+        settings.institution.zone,
+        consent.change_request_days,
+        consent.complaint_answer_days,
+        frozenset(consent.holidays),
+    )
