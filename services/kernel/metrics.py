@@ -48,6 +48,10 @@ class ConsentMetrics(_Metrics):
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry)
         self.decisions = self._counter("consent_decisions", "Decisions recorded", "state", "channel")
+        self.ledger_anchored = self._gauge("ledger_anchored_timestamp_seconds", "The last anchor that was signed")
+        self.ledger_verified = self._gauge("ledger_verified_timestamp_seconds", "The last check of the whole ledger")
+        self.ledger_faults = self._gauge("ledger_faults", "What that check found wrong")
+        self.anchoring_failures = self._counter("anchoring_failures", "Anchors that could not be signed", "reason")
         self.requests_open = self._gauge("requests_open", "Students' requests that are not closed", "kind")
         self.requests_overdue = self._gauge("requests_overdue", "Open requests whose deadline is missed", "kind")
         self.requests_deadline = self._gauge(

@@ -60,7 +60,7 @@ def settings(folder: Path, kafka: KafkaSettings = NOWHERE, database_url: str | N
         kafka=kafka,
         institution=InstitutionSettings(pseudonym_secret=SECRET),
         session=SessionSettings(secret=SECRET, secure_cookies=False),
-        consent=ConsentSettings(database_url=url, registrar_token=TOKEN),
+        consent=ConsentSettings(database_url=url, registrar_token=TOKEN, signing_key_file=folder / "key.json"),
     )
 
 

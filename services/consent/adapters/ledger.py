@@ -67,6 +67,7 @@ _DECISION = (
     "request",
 )
 _EVENT = ("student", "version", "position", "recorded_ms", "sequence", "digest")
+_BEFORE_ALL = -(2**62)  # where rows that were tampered with could stand
 _WRITERS_LOCK = 7_446_763  # any number, the same everywhere
 
 
@@ -112,7 +113,7 @@ def tail(transaction: Connection) -> Tail:
     return Tail(*last) if last else Tail()
 
 
-def in_sequence(transaction: Connection, chunk: int, after: int = 0) -> Iterator[Sequence[Sealed]]:
+def in_sequence(transaction: Connection, chunk: int, after: int = _BEFORE_ALL) -> Iterator[Sequence[Sealed]]:
     """All events after that sequence as they stand there, in the ledger's order, `chunk` at a time."""
     sequence = consent_events.c.sequence
     return _chunks(transaction, [sequence], [after], chunk)

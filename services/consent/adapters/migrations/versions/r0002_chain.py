@@ -89,8 +89,6 @@ def _make_proofs() -> None:
     op.create_table(
         "anchors",
         sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("ledger_digest", sa.String(64), nullable=False),
-        sa.Column("at_ms", sa.BigInteger, nullable=False),
         sa.Column("signed", sa.Text, nullable=False),
     )
     keep("anchors", ["sequence"])

@@ -1,0 +1,1 @@
+"""What makes the ledger provable: anchors, checks of the whole of it, and receipts."""
