@@ -22,7 +22,7 @@ from services.kernel.database import reading
 from services.kernel.errors import TransientError
 from services.kernel.logs import log
 
-_LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S = 10.0
 _log = log(__name__)
 
 
