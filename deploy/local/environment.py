@@ -99,6 +99,7 @@ def _own(folder: StateFolder, run: RunFile, secrets: Secrets) -> dict[str, dict[
         "SIGNPOST_CONSENT__DATABASE_URL": _sqlite(folder.path / "consent.db"),
         "SIGNPOST_CONSENT__REGISTRAR_TOKEN": secrets.registrar_token,
         "SIGNPOST_CONSENT__PUBLIC_URL": run.services["consent"],
+        "SIGNPOST_CONSENT__SIGNING_KEY_FILE": str(folder.path / "consent-key.json"),
     }
     ingest = {"SIGNPOST_INGEST__SOURCES_FILE": str(folder.sources)}
     notify = {

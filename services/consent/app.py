@@ -11,23 +11,26 @@ from fastapi.concurrency import run_in_threadpool
 from services.consent.adapters import places
 from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.adapters.log_reader import LogReader
-from services.consent.api import registration
+from services.consent.api import proofs, registration
 from services.consent.api.registration_body import Reader
 from services.consent.domain.deadlines import DeadlineRules
 from services.consent.domain.decisions import Terms
 from services.consent.handlers.assisted import Assistance
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.coverage import Coverages, Tabulating
+from services.consent.handlers.proof.anchoring import Anchoring
+from services.consent.handlers.proof.verification import Verification, Verifying
 from services.consent.handlers.request_watch import RequestWatch
 from services.consent.handlers.requests import Requests
 from services.consent.notices import load_notices
-from services.consent.pages.oversight.routes import OversightPages
 from services.consent.pages.navigation import NAVIGATION
+from services.consent.pages.oversight.routes import OversightPages
 from services.consent.pages.portal import LOCALE, TEMPLATES, Portal
 from services.consent.pages.register import routes as register_pages
 from services.consent.pages.register.published import Published
 from services.consent.pages.requests import routes as request_pages
 from services.consent.pages.requests.parts import Parts
+from services.consent.signing import Keys, PublicKeys
 from services.kernel import database
 from services.kernel.background import Background
 from services.kernel.clock import SystemClock
@@ -60,6 +63,8 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     clock, zone = SystemClock(), settings.institution.zone
     terms = Terms(zone, settings.consent.renewal_days)
     consents = Consents(engine, clock, terms, metrics, committed=relay.wake)
+    keys = Keys.of_file(settings.consent.signing_key_file)
+    verifying = Verifying(Verification(engine, PublicKeys(keys.public), clock), clock, metrics)
     coverages = Coverages(engine, clock, zone, tuple(register.purpose))
     rules = _deadline_rules(settings)
     requests = Requests(engine, clock, rules)
@@ -68,6 +73,8 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
         LogReader(engine, settings.kafka, ENROLMENTS, places.take, metrics),
         Tabulating(coverages),
         RequestWatch(requests, metrics),
+        Anchoring(engine, keys, clock, metrics),
+        verifying,
     ]
 
     @asynccontextmanager
@@ -85,6 +92,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     app.include_router(operations(metrics.registry, checks))
     reader = Reader(register, notices.known, pseudonyms, zone)
     app.include_router(registration.router(consents, reader, settings.consent.registrar_token))
+    app.include_router(proofs.router(engine, keys))
     pages = templates(settings, TEMPLATES, nav=NAVIGATION)
     site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in, languages=Languages(LOCALE))
     Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)
