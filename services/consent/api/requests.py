@@ -43,6 +43,8 @@ def router(parts: Parts) -> APIRouter:
 
     @router.post("/me/requests", dependencies=[Depends(csrf_checked)])
     async def make(request: Request, student: Student) -> JSONResponse:
+        if "form" in request.headers.get("content-type", ""):
+            return JSONResponse({"detail": "Send JSON, as application/json."}, 415)
         body = await request.body()
         return await run_in_threadpool(_make, parts, student, body)
 
