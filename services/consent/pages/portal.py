@@ -23,7 +23,7 @@ from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 
-TEMPLATES = Path(__file__).with_name("templates")
+TEMPLATES, LOCALE = Path(__file__).with_name("templates"), Path(__file__).with_name("locale")
 _LANGUAGE = "en"
 
 

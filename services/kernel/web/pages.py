@@ -6,34 +6,53 @@ A service calls `templates(settings, its_own_folder)` and renders with `Template
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 from starlette.templating import Jinja2Templates
 
 from services.kernel.clock import Clock
 from services.kernel.settings import Settings
-from services.kernel.web.session import CSRF_FIELD, csrf_token, take_flash, visitor
+from services.kernel.web.i18n import catalogs, formats
+from services.kernel.web.session import CSRF_FIELD, SignedIn, csrf_token, page_before, take_flash, visitor
 
 STATIC = Path(__file__).with_name("static")
 _SHARED = Path(__file__).with_name("templates")
 
 
-def templates(settings: Settings, *folders: Path, clock: Clock | None = None) -> Jinja2Templates:
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place in the navigation; `text` is English, `roles` are those that it is for: with none it is for everybody."""
+
+    text: str
+    path: str
+    roles: tuple[str, ...] = ()
+
+    def is_for(self, person: SignedIn | None) -> bool:
+        """Whether to show it to that visitor."""
+        return not self.roles or (person is not None and any(map(person.has, self.roles)))
+
+    def holds(self, path: str) -> bool:
+        """Whether a page is that place or below it."""
+        return path == self.path or (self.path != "/" and path.startswith(f"{self.path}/"))
+
+
+def templates(
+    settings: Settings, *folders: Path, clock: Clock | None = None, nav: Sequence[Link] = ()
+) -> Jinja2Templates:
     """A renderer for the templates in `folders`, with the shared ones beside them.
 
     Args:
         settings: gives the institution's name and time zone.
         folders: of the service's own templates; the first that has a name wins.
         clock: in replay mode, the stream's clock; it is shown at the foot of each page.
+        nav: the places that each page links to.
     """
     env = Environment(
         loader=FileSystemLoader([*folders, _SHARED]),
@@ -41,49 +60,46 @@ def templates(settings: Settings, *folders: Path, clock: Clock | None = None) ->
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    env.policies["ext.i18n.trimmed"] = True
+    env.install_gettext_callables(catalogs.message, catalogs.messages, newstyle=True)  # type: ignore[attr-defined]
     zone = settings.institution.zone
     env.filters |= {
-        "moment": partial(moment, zone=zone),
-        "date": partial(date, zone=zone),
-        "clock_time": partial(clock_time, zone=zone),
-        "day": day,
+        "moment": partial(formats.moment, zone=zone),
+        "date": partial(formats.date, zone=zone),
+        "clock_time": partial(formats.clock_time, zone=zone),
+        "day": formats.day,
+        "listed": formats.listed,
+        "number": formats.number,
     }
     env.globals |= {
         "institution": settings.institution.name,
         "stylesheet": _stylesheet(),
         "csrf_field": CSRF_FIELD,
         "demo_clock_ms": _demo_clock(settings, clock),
+        "nav": nav,
+        "language_names": catalogs.NAMES,
     }
-    return Jinja2Templates(env=env, context_processors=[_of_the_session])
+    return Jinja2Templates(env=env, context_processors=[_of_the_request])
 
 
-def moment(at_ms: int, *, zone: ZoneInfo) -> Markup:
-    """A moment as "24 January 2014, 10:02" in the institution's time, readable by machines too."""
-    at = dt.datetime.fromtimestamp(at_ms // 1000, zone)
-    text = f"{at.day} {at:%B %Y, %H:%M}"
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), text)
+def _of_the_request(request: Request) -> dict[str, Any]:
+    return {
+        "visitor": visitor(request),
+        "csrf": partial(csrf_token, request),
+        "flash": partial(take_flash, request),
+        "language": catalogs.language(),
+        "languages": catalogs.offered(),
+        "here": _here(request),
+    }
 
 
-def date(at_ms: int, *, zone: ZoneInfo) -> Markup:
-    """The local date of a moment as "24 January 2014", readable by machines too."""
-    return day(dt.datetime.fromtimestamp(at_ms // 1000, zone).date().isoformat())
-
-
-def clock_time(at_ms: int, *, zone: ZoneInfo) -> Markup:
-    """A moment as "10:02:07" in the institution's time."""
-    at = dt.datetime.fromtimestamp(at_ms // 1000, zone)
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at:%H:%M:%S}")
-
-
-def day(iso: str) -> Markup:
-    """An ISO date as "24 January 2014", readable by machines too."""
-    at = dt.date.fromisoformat(iso)
-    return Markup('<time datetime="{}">{}</time>').format(iso, f"{at.day} {at:%B %Y}")
-
-
-def _of_the_session(request: Request) -> dict[str, Any]:
-    return {"visitor": visitor(request), "csrf": partial(csrf_token, request), "flash": partial(take_flash, request)}
+def _here(request: Request) -> str:
+    """The page that can be asked for again: this one, or the one that held the form which this one answers."""
+    if request.method != "GET":
+        return page_before(request)
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def _demo_clock(settings: Settings, clock: Clock | None) -> Callable[[], int]:

@@ -12,6 +12,7 @@ from services.kernel.logs import log
 from services.kernel.metrics import SignInMetrics
 from services.kernel.settings import SessionSettings
 from services.kernel.web.claims import ClaimMissing, Claims
+from services.kernel.web.i18n.catalogs import gettext as _
 from services.kernel.web.provider import Provider, SignInFailed
 from services.kernel.web.session import csrf_checked, flash, sign_in, sign_out, visitor
 
@@ -73,7 +74,7 @@ class SignIn:
         sign_in(request, person, self.sessions)
         self.metrics.sign_ins.labels("signed-in").inc()
         if was_interrupted:
-            said = "Nothing was recorded: your session had ended. You are signed in again; please choose once more."
+            said = _("Nothing was recorded: your session had ended. You are signed in again; please choose once more.")
             flash(request, said, "attention")
         return RedirectResponse(then, status_code=303)
 

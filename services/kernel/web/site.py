@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
@@ -19,9 +19,19 @@ from services.kernel.settings import Settings
 from services.kernel.web.bearer import BearerTokens
 from services.kernel.web.claims import Claims
 from services.kernel.web.headers import SecurityHeaders
+from services.kernel.web.i18n import choice
+from services.kernel.web.i18n.catalogs import Languages
 from services.kernel.web.pages import STATIC
 from services.kernel.web.provider import Provider, SignInFailed
-from services.kernel.web.session import ForgedForm, RoleNeeded, SignInNeeded, TokenRefused, add_sessions, bearer_token
+from services.kernel.web.session import (
+    ForgedForm,
+    RoleNeeded,
+    SignInNeeded,
+    TokenRefused,
+    add_sessions,
+    bearer_token,
+    page_before,
+)
 from services.kernel.web.signin import SignIn, interrupted
 
 _NOT_FOUND = 404
@@ -30,19 +40,30 @@ _SAYS_SO = 403
 _TRY_LATER = {"unreachable", "wrong-provider", "not-set-up"}
 
 
-def install(app: FastAPI, settings: Settings, pages: Jinja2Templates, public_url: str, metrics: SignInMetrics) -> None:
+def install(  # noqa: PLR0913 - what an app is made of, each named where it is wired
+    app: FastAPI,
+    settings: Settings,
+    pages: Jinja2Templates,
+    public_url: str,
+    metrics: SignInMetrics,
+    *,
+    languages: Languages | None = None,
+) -> None:
     """Give the app sessions, sign-in and sign-out, static files, safe headers and pages for what can go wrong.
 
-    `public_url` is the app's address as browsers reach it: the provider sends them back there.
+    `public_url` is the app's address as browsers reach it: the provider sends them back there. `languages` are those
+    that the app's pages are in; English only where none are given.
     """
     public_url = public_url.rstrip("/")
     provider = Provider(settings.sign_in)
     claims = Claims(settings.sign_in, (role.name for role in load_register(settings.register_file).roles))
     app.state.bearer_tokens = BearerTokens(settings.sign_in, provider, claims, metrics)
+    app.add_middleware(choice.Speaking, languages=languages or Languages())
     add_sessions(app, settings)
     app.add_middleware(SecurityHeaders)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.include_router(SignIn(provider, claims, settings.session, pages, public_url, metrics).router())
+    app.include_router(choice.router(secure=settings.session.secure_cookies))
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     app.add_exception_handler(TokenRefused, _token_refused)
     app.add_exception_handler(SignInFailed, _failed(pages, metrics, f"{public_url}/sign-in"))
@@ -66,14 +87,8 @@ async def _to_sign_in(request: Request, _error: Exception) -> Response:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     else:
         interrupted(request)
-        here = _page_before(request)
+        here = page_before(request)
     return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", status_code=303)
-
-
-def _page_before(request: Request) -> str:
-    """The page of this site that held the form, as far as the browser tells."""
-    before = urlsplit(request.headers.get("referer", ""))
-    return before.path if before.path and before.netloc == request.headers.get("host") else "/"
 
 
 async def _token_refused(_request: Request, error: Exception) -> Response:
