@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import structs
 
 from services.kernel.entries import (
     Activity,
@@ -71,6 +72,11 @@ class Register(Worded, frozen=True, kw_only=True, dict=True):
     views: tuple[View, ...]
     roles: tuple[Role, ...]
     retention: tuple[Retention, ...]
+
+    def told(self, language: str) -> Register:
+        """The register with its texts, and those of all entries, in that language; in English where it has none."""
+        entries = {kind: tuple(entry.told(language) for entry in getattr(self, kind)) for kind in KINDS}
+        return structs.replace(super().told(language), **entries)
 
     @cached_property
     def purpose(self) -> dict[str, Purpose]:
@@ -207,6 +213,8 @@ def _unclear(register: Register) -> Iterator[str]:
     for kept in register.retention:
         if (kept.days is None) == (not kept.until):
             yield f"retention {kept.name!r} must have either days or until"
+    seen = {name for role in register.roles for name in role.sees}
+    yield from (f"view {view.name!r} is seen by no role" for view in register.views if view.name not in seen)
     for rule in register.rules:
         if getattr(register.indicator[rule.indicator], rule.level) is None:
             yield f"rule {rule.name!r} is of level {rule.level!r}, for which its indicator has no threshold"
