@@ -1,0 +1,16 @@
+"""The consent ledger from the command line: prove it, ask it, and care for it."""
+
+from __future__ import annotations
+
+import click
+
+from services.cli.consent.proof import anchor, rotate_key, verify
+
+
+@click.group()
+def consent() -> None:
+    """Prove the consent ledger, ask it and care for it."""
+
+
+for _command in (verify, anchor, rotate_key):
+    consent.add_command(_command)
