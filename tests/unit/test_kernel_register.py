@@ -205,7 +205,7 @@ def test_a_benefit_without_who_approved_it_is_none(tmp_path: Path) -> None:
         ('sources = ["vle", ', 'sources = ["wifi", "vle", ', "source 'wifi'"),
         ('indicator = "days-since-last-activity"', 'indicator = "mood"', "indicator 'mood'"),
         ('seen_by = ["tutor"]', 'seen_by = ["dean"]', "role 'dean'"),
-        ('sees = ["imports"]', 'sees = ["marks"]', "view 'marks'"),
+        ('sees = ["imports", "requests"]', 'sees = ["marks"]', "view 'marks'"),
         ('needs = "individual-indicators"', 'needs = "grading"', "purpose 'grading'"),
     ],
 )
