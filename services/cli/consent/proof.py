@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 def verify(kept: tuple[Path, ...], key: str | None, *, record: bool, as_json: bool) -> None:
     """Check that the ledger is what was recorded.
 
-    Looks at every event: was any changed, deleted, put in or moved? Needs the consent database (SIGNPOST_CONSENT__DATABASE_URL), and the key that its anchors are signed with. Somebody
-    who owns the database can cut off its end together with the anchors of it: only an anchor that was kept elsewhere
-    finds that.
+    Looks at every event: was any changed, deleted, put in or moved? Needs the consent database
+    (SIGNPOST_CONSENT__DATABASE_URL), and the key that its anchors are signed with. Somebody who owns the database can
+    cut off its end together with the anchors of it: only an anchor that was kept elsewhere finds that.
 
     Exits with 0 when all is as it was recorded, with 1 when it is not.
     """
