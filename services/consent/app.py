@@ -18,11 +18,12 @@ from services.consent.domain.decisions import Terms
 from services.consent.handlers.assisted import Assistance
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.coverage import Coverages, Tabulating
+from services.consent.handlers.oversight import Oversight
 from services.consent.handlers.proof.anchoring import Anchoring
 from services.consent.handlers.proof.verification import Verification, Verifying
 from services.consent.handlers.request_watch import RequestWatch
 from services.consent.handlers.requests import Requests
-from services.consent.notices import load_notices
+from services.consent.notices import FOLDER, load_notices
 from services.consent.pages.navigation import NAVIGATION
 from services.consent.pages.oversight.routes import OversightPages
 from services.consent.pages.portal import LOCALE, TEMPLATES, Portal
@@ -56,15 +57,16 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     metrics = metrics or ConsentMetrics()
     published = Published.read(settings.register_file)
     register = published.register
-    notices = load_notices(register)
+    clock, zone = SystemClock(), settings.institution.zone
+    notices = load_notices(register, settings.consent.notices_folder or FOLDER, clock, zone)
     pseudonyms = Pseudonyms(required(settings.institution.pseudonym_secret, "SIGNPOST_INSTITUTION__PSEUDONYM_SECRET"))
     engine = database.engine(settings.consent.database_url)
     relay = OutboxRelay(SERVICE, outbox, engine, settings.kafka, metrics.outbox)
-    clock, zone = SystemClock(), settings.institution.zone
     terms = Terms(zone, settings.consent.renewal_days)
     consents = Consents(engine, clock, terms, metrics, committed=relay.wake)
     keys = Keys.of_file(settings.consent.signing_key_file)
-    verifying = Verifying(Verification(engine, PublicKeys(keys.public), clock), clock, metrics)
+    verification = Verification(engine, PublicKeys(keys.public), clock)
+    verifying = Verifying(verification, clock, metrics)
     coverages = Coverages(engine, clock, zone, tuple(register.purpose))
     rules = _deadline_rules(settings)
     requests = Requests(engine, clock, rules)
@@ -97,7 +99,8 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in, languages=Languages(LOCALE))
     Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)
     register_pages.install(app, settings, published, notices, pages)
-    OversightPages(coverages, register, pages).install(app)
+    oversight = Oversight(engine, clock, verification, verifying, requests, notices)
+    OversightPages(oversight, coverages, register, pages).install(app)
     assistance = Assistance(consents, requests, clock, terms)
     request_pages.install(
         app, Parts(requests, assistance, consents, register, notices, pseudonyms, clock, rules, pages)

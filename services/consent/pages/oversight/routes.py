@@ -1,18 +1,21 @@
-"""Routes of the officer's pages; who may open which."""
+"""Routes of the officer's pages and their data for programs; who may open which."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from starlette.responses import RedirectResponse
 from starlette.templating import Jinja2Templates
 
-from services.consent.adapters.places import StoredCoverage
 from services.consent.handlers.coverage import Coverages
+from services.consent.handlers.oversight import Oversight
+from services.consent.pages.oversight import data
 from services.consent.pages.oversight.lines import bar, lines
+from services.consent.pages.oversight.verdict import judge
 from services.kernel.register import Register
-from services.kernel.web.session import SignedIn, signed_in_as
+from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 
 Officer = Annotated[SignedIn, Depends(signed_in_as("data-protection-officer"))]
 SeesAggregates = Annotated[SignedIn, Depends(signed_in_as("data-protection-officer", "senior-tutor", "representative"))]
@@ -22,46 +25,58 @@ SeesAggregates = Annotated[SignedIn, Depends(signed_in_as("data-protection-offic
 class OversightPages:
     """What the pages stand on."""
 
+    oversight: Oversight
     coverages: Coverages
     register: Register
     pages: Jinja2Templates
 
     def install(self, app: FastAPI) -> None:
         """Add the pages and their data for programs to the app."""
-        app.include_router(self._coverage_routes())
+        app.include_router(self._report())
+        app.include_router(self._coverage())
 
-    def _coverage_routes(self) -> APIRouter:
+    def _report(self) -> APIRouter:
+        router = APIRouter(include_in_schema=False)
+
+        @router.get("/oversight")
+        def page(request: Request, _: Officer) -> Response:
+            report = self.oversight.report()
+            return self._page(request, "report.html", {"report": report, "verdict": judge(report)})
+
+        @router.post("/oversight/verify", dependencies=[Depends(csrf_checked)])
+        def verify(request: Request, _: Officer) -> Response:
+            self.oversight.verify_now()
+            flash(request, "The ledger is being checked. Look again in a moment.")
+            return RedirectResponse("/oversight#ledger", status_code=303)
+
+        @router.get("/oversight/anchor")
+        def anchor(_: Officer) -> Response:
+            newest = self.oversight.newest_anchor()
+            if newest is None:
+                raise HTTPException(404, "No anchor was signed yet; it comes within a minute of the first decision.")
+            file = {"Content-Disposition": 'attachment; filename="signpost-anchor.jws"'}
+            return Response(newest, media_type="application/jose", headers=file)
+
+        @router.get("/v1/oversight")
+        def report_data(_: Officer) -> dict[str, Any]:
+            report = self.oversight.report()
+            return data.report(report, judge(report)) | {"coverage": data.coverage(self.coverages.newest())}
+
+        return router
+
+    def _coverage(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
 
         @router.get("/coverage")
         def page(request: Request, _: SeesAggregates) -> Response:
-            context = {
-                "coverage": self.coverages.newest(),
-                "purposes": self.register.purposes,
-                "lines": lines,
-                "bar": bar,
-            }
-            return self.pages.TemplateResponse(request, "oversight/coverage.html", context)
+            return self._page(request, "coverage.html", {})
 
         @router.get("/v1/coverage")
-        def data(_: SeesAggregates) -> dict[str, Any]:
-            return coverage_data(self.coverages.newest())
+        def coverage_data(_: SeesAggregates) -> dict[str, Any]:
+            return data.coverage(self.coverages.newest())
 
         return router
 
-
-def coverage_data(newest: StoredCoverage | None) -> dict[str, Any]:
-    """The table as JSON values; a hidden group has no figures, and says so by `students` null."""
-    if newest is None:
-        return {"day": None, "made_ms": None, "groups": []}
-    groups = [
-        {
-            "module": row.module,
-            "start_day": row.start_day,
-            "mode": row.mode,
-            "students": row.students,
-            "shares": {purpose: f"{share.reads} {share.percent} %" for purpose, share in row.shares.items()},
-        }
-        for row in newest.table.rows
-    ]
-    return {"day": newest.day, "made_ms": newest.computed_ms, "groups": groups}
+    def _page(self, request: Request, template: str, context: dict[str, Any]) -> Response:
+        shared = {"coverage": self.coverages.newest(), "purposes": self.register.purposes, "lines": lines, "bar": bar}
+        return self.pages.TemplateResponse(request, f"oversight/{template}", shared | context)

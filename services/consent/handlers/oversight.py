@@ -1,0 +1,119 @@
+"""What the officer is told, gathered in one place: each part from the use cases that know it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from services.consent.adapters import anchors
+from services.consent.domain.deadlines import Deadline
+from services.consent.domain.requests import Kind
+from services.consent.domain.verification import Result
+from services.consent.handlers.proof.verification import Verification, Verifying
+from services.consent.handlers.requests import Requests
+from services.consent.notices import Notice, Notices
+from services.kernel.clock import Clock
+from services.kernel.database import reading
+from services.kernel.errors import TransientError
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is known of the ledger's chain.
+
+    Attributes:
+        last: what the last check found; None before the first.
+        checking: whether a check was asked for that has not ended.
+    """
+
+    last: Result | None
+    checking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The request that has to be answered, or acknowledged, first."""
+
+    kind: Kind
+    deadline: Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequests:
+    """Requests that are not closed, against their deadlines; `resting` are those whose clock stands still."""
+
+    by_kind: dict[Kind, int]
+    overdue: int
+    resting: int
+    next: Due | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that the officer's page tells, at one moment."""
+
+    at_ms: int
+    ledger: Ledger
+    requests: OpenRequests
+    notices: tuple[Notice, ...]
+
+
+class Oversight:
+    """Gathers the report."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - wired once, by hand
+        self,
+        engine: Engine,
+        clock: Clock,
+        verification: Verification,
+        verifying: Verifying,
+        requests: Requests,
+        notices: Notices,
+    ) -> None:
+        self._engine, self._clock = engine, clock
+        self._verification, self._verifying = verification, verifying
+        self._requests, self._notices = requests, notices
+
+    def report(self) -> Report:
+        """The report of this moment.
+
+        Raises:
+            TransientError: the database is away.
+        """
+        requests = [Due(asked.kind, self._requests.deadline(asked)) for asked in self._requests.standing()]
+        return Report(
+            at_ms=self._clock.now_ms(),
+            ledger=Ledger(self._verification.last(), self._verifying.asked),
+            requests=open_requests(requests),
+            notices=tuple(map(self._notices.in_force, self._notices.languages)),
+        )
+
+    def verify_now(self) -> None:
+        """Let the ledger be checked within seconds."""
+        self._verifying.ask()
+
+    def newest_anchor(self) -> str | None:
+        """Where the ledger has come to, as it was signed; None before the first.
+
+        Raises:
+            TransientError: the database is away.
+        """
+        try:
+            with reading(self._engine) as transaction:
+                return anchors.last_signed(transaction)
+        except (OperationalError, InterfaceError) as error:
+            raise TransientError("The database is away or too busy; try again in a minute.") from error
+
+
+def open_requests(due: Sequence[Due]) -> OpenRequests:
+    """Open requests, what is due first at the top, as figures."""
+    return OpenRequests(
+        by_kind=dict(Counter(one.kind for one in due)),
+        overdue=sum(one.deadline.overdue for one in due),
+        resting=sum(not one.deadline.running for one in due),
+        next=next((one for one in due if one.deadline.running), None),
+    )

@@ -1,0 +1,80 @@
+"""The first line of the officer's page: whether we keep our word, from what each part of the report comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.consent.handlers.oversight import Ledger, OpenRequests, Report
+from services.kernel.clock import DAY_MS
+
+_CHECK_IS_OLD_MS = 2 * DAY_MS  # it is made once a day
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a part comes to.
+
+    Attributes:
+        holds: None where it is not known.
+        words: a clause, which can stand in the first line.
+    """
+
+    holds: bool | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The parts, and what they come to together."""
+
+    parts: dict[str, Judged]
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether all holds; None where something is not known, and nothing is known not to hold."""
+        found = {part.holds for part in self.parts.values()}
+        return False if False in found else None if None in found else True
+
+    @property
+    def sentence(self) -> str:
+        """The first line."""
+        opening = {True: "We keep our word", False: "We do not keep our word", None: "We cannot show it all yet"}
+        said = [part.words for part in self.parts.values() if part.holds is self.holds]
+        return f"{opening[self.holds]}: {_listed(said)}."
+
+
+def judge(report: Report) -> Verdict:
+    """Judge each part of the report."""
+    return Verdict({"ledger": ledger(report.ledger, report.at_ms), "requests": requests(report.requests)})
+
+
+def ledger(known: Ledger, now_ms: int) -> Judged:
+    """Whether the chain holds, and was checked lately."""
+    last = known.last
+    if last is None:
+        return Judged(None, "the ledger has not been checked")
+    if not last.ok:
+        return Judged(False, f"the ledger is not as it was recorded in {_counted(last.faults, 'place')}")
+    if now_ms > last.at_ms + _CHECK_IS_OLD_MS:
+        return Judged(None, "the ledger was not checked for more than two days")
+    return Judged(True, f"the chain of {_counted(last.events, 'decision')} holds")
+
+
+def requests(known: OpenRequests) -> Judged:
+    """Whether every request is answered in time."""
+    if known.overdue:
+        return Judged(False, f"{_counted(known.overdue, 'request')} {_are(known.overdue)} overdue")
+    return Judged(True, "no request is overdue")
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _counted(number: int, of: str) -> str:
+    return f"{number:,} {of}" if number == 1 else f"{number:,} {of}s"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
