@@ -144,13 +144,23 @@ class ConsentSettings(ServiceSettings):
     signing_key_file: Path = Field(
         Path(".signpost/consent-key.json"), description="private JWK that signs receipts and anchors"
     )
+    notices_folder: Path | None = Field(
+        None, description="the university's own notices, VERSION.LANGUAGE.toml; default: those shipped"
+    )
     renewal_days: int = Field(42, ge=1, description="before a grant ends, reminders begin; they are spread over these")
     last_reminder_days: int = Field(7, ge=0, description="before the end, a second reminder")
+    reminders_per_minute: int = Field(120, ge=1, description="at most so many students are reminded in a minute")
     change_request_days: int = Field(5, ge=1, description="in which a request to change consent is answered")
     complaint_answer_days: int = Field(60, ge=1, description="in which a complaint is answered")
     holidays: tuple[dt.date, ...] = Field(
         (), description="public holidays, as ISO dates: a deadline moves past them, as past a weekend"
     )
+
+    @model_validator(mode="after")
+    def _first_reminders_have_days_to_spread_over(self) -> Self:
+        if self.renewal_days < self.last_reminder_days + 2:
+            raise ValueError("renewal_days must be at least two more than last_reminder_days")
+        return self
 
 
 class IngestSettings(ServiceSettings):
