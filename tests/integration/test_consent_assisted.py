@@ -19,8 +19,8 @@ from services.kernel.clock import StreamClock
 from services.kernel.codec import decoder
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
-from tests.integration.test_consent_requests import NOW, RULES, STAFF, STUDENT
 from tests.support.consent import TERMS
+from tests.support.consent_requests import NOW, RULES, STAFF, STUDENT
 
 SHOWN = ("2026-1", "cy")
 VLE, LIBRARY = ("tutor-notify", "vle"), ("tutor-notify", "library")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, inspect, text
@@ -15,32 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from services.consent.adapters import access_log
 from services.consent.adapters.access_log import Access
 from services.consent.adapters.ledger import MIGRATIONS
-from services.consent.domain.deadlines import DeadlineRules
-from services.consent.domain.requests import Kind, NotPossible, Request, RequestEvent, Step, What
-from services.consent.handlers.requests import ChangedMeanwhile, NoSuchRequest, Reader, Requests, new_id
+from services.consent.domain.requests import NotPossible, RequestEvent, What
+from services.consent.handlers.requests import ChangedMeanwhile, NoSuchRequest, Reader, new_id
 from services.kernel import database
-from services.kernel.clock import DAY_MS, StreamClock
-
-ZONE = ZoneInfo("Europe/London")
-RULES = DeadlineRules(ZONE, consent_change_days=5, complaint_days=60)
-NOW = int(dt.datetime(2026, 11, 24, 12, tzinfo=ZONE).timestamp() * 1000)
-STUDENT, OTHER, STAFF = "a" * 64, "b" * 64, "c" * 64
-
-
-def requests(engine: Engine, now_ms: int = NOW) -> Requests:
-    return Requests(engine, StreamClock(now_ms), RULES)
-
-
-def asked(kind: Kind = "access", student: str = STUDENT, opened_ms: int = NOW, request_id: str = "") -> Request:
-    opened = RequestEvent(0, opened_ms, "opened", "student", "student", "Please – os gwelwch yn dda.")
-    day = RULES.day_of(opened_ms).isoformat()
-    about = ("tutor-notify", "student-view") if kind == "consent-change" else ()
-    return Request(request_id or new_id(), kind, student, "s0000001", "phone", "cy", day, about, (opened,))
-
-
-def step(what: What, actor: str = STAFF) -> Step:
-    role = "student" if actor == "student" else "administrator"
-    return Step(what, actor, role, "Because.", "scope" if what == "paused" else None)
+from services.kernel.clock import DAY_MS
+from tests.support.consent_requests import NOW, OTHER, STAFF, STUDENT, asked, requests, step
 
 
 def test_a_request_is_kept_whole_with_its_history(consent_engine: Engine) -> None:

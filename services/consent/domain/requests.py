@@ -167,10 +167,11 @@ def possible(request: Request, *, may_extend: bool) -> list[What]:
 
 def hindrance(request: Request, what: What, *, may_extend: bool) -> str | None:
     """Why the step cannot be taken as the request stands, or None when it can."""
-    if what == "extended" and not may_extend:
-        return "The time in which the student can be told of an extension is over: answer the request."
     check = _HINDRANCES.get(what)
-    return check(request) if check else "That is no step of a request."
+    problem = check(request) if check else "That is no step of a request."
+    if problem is None and what == "extended" and not may_extend:
+        return "The time in which the student can be told of an extension is over: answer the request."
+    return problem
 
 
 def pause_reasons(request: Request) -> list[Reason]:

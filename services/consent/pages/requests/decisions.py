@@ -131,7 +131,7 @@ class DecisionPages:
             (_field(cell), self._parts.title(cell[0]), self._parts.system(cell[1]), yes)
             for cell, yes in said.choices.items()
         ]
-        context = {"asked": asked, "said": said, "choices": choices, "events": seen}
+        context = {"asked": asked, "assisted": said, "choices": choices, "events": seen}
         return self._parts.page(request, "staff_decisions_check.html", context)
 
     def _purposes(

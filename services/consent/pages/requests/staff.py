@@ -115,7 +115,7 @@ class StaffPages:
         if wants_change or (problems := self._said(asked, name, form)):
             return self._step_form(request, asked, name, form, problems={} if wants_change else problems)
         if name in _TWICE and text(form, "then") != "send":
-            context = {"asked": asked, "name": name, "said": text(form, "text"), "events": text(form, "seen")}
+            context = {"asked": asked, "name": name, "typed": text(form, "text"), "events": text(form, "seen")}
             return self._parts.page(request, "staff_step_check.html", context)
         return self._take(request, staff, asked, name, form)
 
@@ -170,7 +170,7 @@ class StaffPages:
         context = {
             "seen": self._parts.seen(asked),
             "name": name,
-            "said": text(form, "text"),
+            "typed": text(form, "text"),
             "reason": text(form, "reason"),
             "reasons": pause_reasons(asked),
             "problems": problems or {},
