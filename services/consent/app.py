@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from services.consent.adapters import places
 from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.adapters.log_reader import LogReader
-from services.consent.api import proofs, registration
+from services.consent.api import permitted, proofs, registration
 from services.consent.api.registration_body import Reader
 from services.consent.domain.deadlines import DeadlineRules
 from services.consent.domain.decisions import Terms
@@ -20,6 +20,7 @@ from services.consent.handlers.consents import Consents
 from services.consent.handlers.coverage import Coverages, Tabulating
 from services.consent.handlers.oversight import Oversight
 from services.consent.handlers.proof.anchoring import Anchoring
+from services.consent.handlers.proof.permitted import PointInTime
 from services.consent.handlers.proof.verification import Verification, Verifying
 from services.consent.handlers.request_watch import RequestWatch
 from services.consent.handlers.requests import Requests
@@ -95,6 +96,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     reader = Reader(register, notices.known, pseudonyms, zone)
     app.include_router(registration.router(consents, reader, settings.consent.registrar_token))
     app.include_router(proofs.router(engine, keys))
+    app.include_router(permitted.router(PointInTime(engine, register, pseudonyms, clock)))
     pages = templates(settings, TEMPLATES, nav=NAVIGATION)
     site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in, languages=Languages(LOCALE))
     Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)

@@ -64,6 +64,7 @@ CONSENT = (
         "GET /coverage": "coverage",
         "GET /oversight": "consent-health",
         "GET /v1/anchors/latest": "anchor",
+        "GET /v1/permitted": "point-in-time",
         "GET /oversight/anchor": "consent-health",
         "GET /v1/oversight": "consent-health",
         "POST /oversight/verify": "consent-health",
