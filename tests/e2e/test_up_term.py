@@ -90,7 +90,8 @@ def test_the_term_comes_out_as_indicators_cases_and_mail(up: Up) -> None:
 def test_the_addresses_that_it_prints_can_be_opened(up: Up) -> None:
     printed = [word for word in up.output.split() if word.startswith("http://")]
     assert len(printed) >= 8
-    answers = {url: httpx2.get(url, follow_redirects=True, trust_env=False).status_code for url in printed}
+    with httpx2.Client(follow_redirects=True, trust_env=False, headers={"Accept": "text/html"}) as browser:
+        answers = {url: browser.get(url).status_code for url in printed}
     assert set(answers.values()) == {200}, answers
 
 

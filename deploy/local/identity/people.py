@@ -39,13 +39,12 @@ class Client(Struct, frozen=True, kw_only=True):
 
 
 def load_people(file: Path) -> list[Somebody]:
-    """The people to choose from, staff before students.
+    """The people to choose from.
 
     Raises:
         ConfigurationError: the file is no JSON list of id, name and roles.
     """
-    found = _load(file, list[Somebody])
-    return sorted(found, key=lambda person: (_STUDENT in person.roles, person.roles, person.name))
+    return _load(file, list[Somebody])
 
 
 def load_clients(file: Path) -> list[Client]:
@@ -58,9 +57,10 @@ def load_clients(file: Path) -> list[Client]:
 
 
 def matching(people: list[Somebody], words: str) -> list[Somebody]:
-    """The people whose name, id or role holds each of the words."""
+    """The people whose name, id or role holds each of the words, staff before students."""
     wanted = words.casefold().split()
-    return [p for p in people if all(word in f"{p.name} {p.id} {' '.join(p.roles)}".casefold() for word in wanted)]
+    found = [p for p in people if all(word in f"{p.name} {p.id} {' '.join(p.roles)}".casefold() for word in wanted)]
+    return sorted(found, key=lambda person: (_STUDENT in person.roles, person.roles, person.name))
 
 
 def with_id(people: list[Somebody], person_id: str) -> Somebody | None:
