@@ -19,6 +19,7 @@ from services.kernel.register import (
     SpecialCategory,
     View,
 )
+from services.kernel.web.i18n.catalogs import gettext
 
 # Fields whose values are words in another form of what the page says anyway: that they changed is enough.
 _NAMED_ONLY = {"cy", "dpv", "requirement"}
@@ -196,12 +197,12 @@ def figure(value: float) -> str:
 
 
 def in_words(value: Any) -> str:
-    """A value of the file as text; empty where it says nothing."""
+    """A value of the file as text, in the reader's language; empty where it says nothing."""
     match value:
         case None | "" | [] | ():
             return ""
         case bool():
-            return "yes" if value else "no"
+            return gettext("yes") if value else gettext("no")
         case int() | float():
             return figure(value)
         case list() | tuple():
