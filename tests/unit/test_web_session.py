@@ -136,8 +136,15 @@ def test_a_form_after_the_session_has_ended_leads_to_sign_in_and_back_to_its_pag
     client.cookies.clear()
     answer = client.post("/change", data={"csrf": CSRF}, headers={"referer": "http://testserver/mine?a=1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fmine")
-    elsewhere = client.post("/change", headers={"referer": "http://evil.example/mine"})
-    assert elsewhere.headers["location"] == "/sign-in?next=%2F"
+    assert "set-cookie" in answer.headers  # to say after sign-in that nothing was changed
+
+
+def test_a_form_of_another_site_cannot_end_a_session(client: TestClient) -> None:
+    """Its browser sends no cookie with it; an answer with a new one would take the place of the real one."""
+    for elsewhere in ({"referer": "http://evil.example/mine"}, {}):
+        answer = client.post("/change", headers=elsewhere)
+        assert answer.headers["location"] == "/sign-in?next=%2F"
+        assert "set-cookie" not in answer.headers
 
 
 def test_the_session_ends_after_half_an_hour_without_use(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,8 +172,12 @@ async def csrf_checked(request: Request) -> None:
 
 def page_before(request: Request) -> str:
     """The path of this site's page that held the form, as far as the browser tells."""
-    before = urlsplit(request.headers.get("referer", ""))
-    return before.path if before.path and before.netloc == request.headers.get("host") else "/"
+    return (urlsplit(request.headers.get("referer", "")).path or "/") if from_here(request) else "/"
+
+
+def from_here(request: Request) -> bool:
+    """Whether the browser says that it comes from a page of this site."""
+    return urlsplit(request.headers.get("referer", "")).netloc == request.headers.get("host")
 
 
 def flash(request: Request, text: str, kind: str = "good") -> None:

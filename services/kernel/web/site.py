@@ -30,6 +30,7 @@ from services.kernel.web.session import (
     TokenRefused,
     add_sessions,
     bearer_token,
+    from_here,
     page_before,
 )
 from services.kernel.web.signin import SignIn, interrupted
@@ -86,8 +87,9 @@ async def _to_sign_in(request: Request, _error: Exception) -> Response:
     if request.method == "GET":
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     else:
-        interrupted(request)
         here = page_before(request)
+        if from_here(request):  # a form of another site must not change the session, not even to an empty one
+            interrupted(request)
     return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", status_code=303)
 
 
