@@ -27,7 +27,7 @@ from services.kernel.settings import KafkaSettings
 from services.kernel.topics import CONSENT_STATE, DEAD_LETTERS
 from services.notify.adapters.tables import outbox
 from services.notify.courier import Courier
-from services.notify.handlers import intake
+from services.notify.handlers import intake, retention
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import Record, Result
 from services.notify.handlers.unit import Unit
@@ -38,6 +38,7 @@ _BATCH = 1_000
 _HOLD_S = 0.25
 _MEASURE_S = 1.0
 _SWEEP_S = 5.0
+_FORGET_S = 3_600.0
 _BACK_OFF_S = 1.0
 _GIVE_UP_AFTER = 120  # failed rounds in a row
 _log = log(__name__)
@@ -65,6 +66,7 @@ class Consumer(Background):
         self._failures = 0
         self._held: dict[TopicPartition, float] = {}
         self._measured = self._swept = 0.0
+        self._forgot = -_FORGET_S
         self._owned: frozenset[TopicPartition] = frozenset()
 
     def round(self) -> None:
@@ -202,6 +204,9 @@ class Consumer(Background):
         if now - self._swept >= _SWEEP_S:
             self._sweep()
             self._swept = now
+        if now - self._forgot >= _FORGET_S:
+            self._forget()
+            self._forgot = now
 
     def _measure(self) -> None:
         """Say how much is unread, and that our view of consent is current where nothing of it is."""
@@ -228,6 +233,13 @@ class Consumer(Background):
             unit = Unit.of(tx)
             self._stream.advance(unit.snapshots.stream_ms())  # another instance may have read further
             intake.end_unpermitted(unit, self._gate, unit.cases.all_open())
+
+    def _forget(self) -> None:
+        """Remove what the register says is kept no longer."""
+        with self._engine.begin() as tx:
+            cases, looks = retention.forget_old(Unit.of(tx), self._gate)
+        if cases or looks:
+            _log.info("forgot_what_is_kept_no_longer", cases=cases, looks=looks)
 
     def _key(self, partition: TopicPartition) -> tuple[str, int]:
         return self._names[partition.topic], partition.partition

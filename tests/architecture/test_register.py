@@ -18,6 +18,7 @@ from services.kernel import consents, topics
 from services.kernel.register import load_register
 from services.kernel.topics import ALL_TOPICS
 from services.notify.adapters import tables as notify_tables
+from services.notify.handlers import retention
 from tests.support.declared import admitted, undeclared
 from tests.support.requirements import REQUIREMENTS, marked_tests, register_entries
 from tests.support.source import modules
@@ -95,6 +96,11 @@ def test_a_topic_keeps_its_records_as_long_as_the_register_says(topic: topics.To
     declared = [entry for entry in REGISTER.retention if topic.name in entry.topics]
     assert len(declared) == 1, f"declare in the register's [[retention]] how long {topic.name} is kept"
     assert declared[0].days == (topic.retention.days if topic.retention else None)
+
+
+def test_whatever_is_kept_for_days_is_removed_by_a_topic_or_by_notify() -> None:
+    in_tables = {entry.name for entry in REGISTER.retention if entry.days and not entry.topics}
+    assert in_tables == {retention.CLOSED_CASES, retention.ACCESS_LOG}
 
 
 @pytest.mark.parametrize("service", SERVICES)

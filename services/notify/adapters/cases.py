@@ -109,6 +109,14 @@ class Cases:
         query = select(case_history).where(case_history.c.case_id == case_id).order_by(case_history.c.id)
         return list(self._tx.execute(query))
 
+    def forget_closed(self, before_ms: int) -> int:
+        """Remove the cases that were closed before that moment, with all that hangs on them; gives how many."""
+        closed = select(case_history.c.case_id).where(
+            case_history.c.what.in_(("closed", "withdrawn")), case_history.c.at_ms < before_ms
+        )
+        gone = delete(support_case).where(support_case.c.state == "closed", support_case.c.id.in_(closed))
+        return self._tx.execute(gone).rowcount
+
     def count_open(self) -> int:
         """How many cases are open."""
         query = select(func.count()).select_from(support_case).where(support_case.c.state != "closed")

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from services.kernel.ids import deterministic_id
 from services.notify.adapters.tables import access_log, delivery, upsert
@@ -108,3 +108,7 @@ class AccessLog:
         """Everything that was seen of a student, oldest first."""
         query = select(access_log).where(access_log.c.student == student).order_by(access_log.c.id)
         return list(self._tx.execute(query))
+
+    def forget(self, before_ms: int) -> int:
+        """Remove what was noted before that moment; gives how many."""
+        return self._tx.execute(delete(access_log).where(access_log.c.at_ms < before_ms)).rowcount
