@@ -73,6 +73,39 @@ class ConsentStateChanged(Struct, frozen=True, kw_only=True, tag_field="type", t
     grants: tuple[Grant, ...] = ()
 
 
+class ConsentApplied(Struct, frozen=True, kw_only=True, tag_field="type", tag="ConsentApplied.v1"):
+    """A consumer's receipt: from `applied_ms` on it obeys this version, and holds nothing that it does not permit.
+
+    Attributes:
+        version: of the student's consent; it says the same of every lower one.
+        consumer: the service.
+        instance: which of its processes, where each has a view of its own; "" where one speaks for all.
+    """
+
+    student: Pseudonym
+    version: Annotated[int, Meta(ge=1)]
+    consumer: Literal["ingest", "indicators", "notify"]
+    applied_ms: Milliseconds
+    instance: str = ""
+
+
+class RenewalRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="RenewalRequested.v1"):
+    """A student should be reminded that what they permitted ends, or must be decided again.
+
+    Attributes:
+        id: of the reminder; the same whenever it is said again, so that it is sent once.
+        reason: "ending" before the end, "ended" at it, "notice-changed" where a new text asks again.
+        until_ms: when the first of the grants ends or ended.
+        language: in which the student was shown the notice.
+    """
+
+    id: EventId
+    student: Pseudonym
+    reason: Literal["ending", "ended", "notice-changed"]
+    until_ms: Milliseconds
+    language: Slug
+
+
 class Enrolment(Struct, frozen=True, kw_only=True):
     """A student's place on a module; days are local dates, `end_day` is the last one, `left_day` the first after."""
 

@@ -57,6 +57,8 @@ class ConsentMetrics(_Metrics):
         self.requests_deadline = self._gauge(
             "requests_deadline_seconds", "Until the soonest deadline ends; less than 0 once missed, +Inf for none"
         )
+        self.reminders = self._counter("reminders", "Students reminded that a yes ends or must be given again", "kind")
+        self.life_cycle_due = self._gauge("life_cycle_due", "Students whom the life cycle has to look at now")
         self.sign_in = SignInMetrics(self.registry)
         self.records = self._counter("consent_records", "Records read off the log, by outcome", "topic", "outcome")
         self.lag = self._gauge("consumer_lag_records", "Records not yet read", "topic", "partition")

@@ -75,12 +75,28 @@ CONSENT_STATE = Topic(
     consumers=("ingest", "indicators", "notify"),
     poison="halt",
 )
+CONSENT_RECEIPTS = Topic(
+    name="consent-receipts",
+    purpose="Which version of a student's consent each consumer has applied, and when.",
+    payloads=(events.ConsentApplied,),
+    owner="consent",
+    consumers=("consent",),
+    retention=timedelta(days=30),
+)
+RENEWALS = Topic(
+    name="renewals",
+    purpose="Reminders that what a student permitted ends, or must be decided again.",
+    payloads=(events.RenewalRequested,),
+    owner="consent",
+    consumers=("notify",),
+    retention=timedelta(days=30),
+)
 ENROLMENTS = Topic(
     name="enrolments",
     purpose="The modules that each student is on.",
     payloads=(events.EnrolmentsChanged,),
     owner="notify",
-    consumers=("indicators",),
+    consumers=("indicators", "consent"),
 )
 ENGAGEMENT_INDICATORS = Topic(
     name="engagement-indicators",
@@ -117,6 +133,8 @@ INDICATORS_STATE = Topic(
 ALL_TOPICS = (
     ACTIVITY_EVENTS,
     CONSENT_STATE,
+    CONSENT_RECEIPTS,
+    RENEWALS,
     ENROLMENTS,
     ENGAGEMENT_INDICATORS,
     SUPPORT_TRIGGERS,

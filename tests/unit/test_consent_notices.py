@@ -99,7 +99,7 @@ def test_a_yes_outlives_an_immaterial_change_and_not_a_material_one(tmp_path: Pa
     before, after = (three_versions(tmp_path, day) for day in ("2027-08-31", "2027-09-01"))
 
     assert (before.texts().material, before.texts().outdated) == ("2026-9", frozenset())
-    assert (after.texts().material, after.texts().outdated) == ("2027-1", {"2026-9", "2026-10"})
+    assert (after.texts().material, after.texts().outdated) == ("2027-1", frozenset({"2026-9", "2026-10"}))
     assert after.texts().material_ms == after.replaced_ms("2026-9") == ms("2027-09-01")
     assert after.replaced_ms("2027-1") is None
 

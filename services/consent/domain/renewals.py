@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -115,11 +115,18 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When students are reminded; `zone` is in which days and hours are counted."""
+    """When students are reminded.
+
+    Attributes:
+        zone: in which days and hours are counted.
+        renewal_days, last_reminder_days: before an end; the first is the larger by two or more.
+        per_minute: at most so many students are reminded in a minute, by all instances together.
+    """
 
     zone: ZoneInfo
     renewal_days: int
     last_reminder_days: int
+    per_minute: int
 
     def moments(self, student: str, until_ms: int) -> Moments:
         """A student's moments for an end; the first one's day is spread by a hash over the renewal period."""
@@ -164,7 +171,7 @@ class Life:
         held = {cell: event for cell, event in rules.items() if cell not in gone and _until(event) is not None}
         coming = [_until(event) for event in held.values() if event.decision.state == "given"]
         reminder = self._asked_again(rules, gone, now_ms, texts)
-        if first_ms := self._first_end(held, now_ms, schedule):
+        if first_ms := _first_end(held.values(), now_ms):
             moments = schedule.moments(self.student, first_ms)
             coming += moments.all
             kind = moments.kind(now_ms)
@@ -172,16 +179,13 @@ class Life:
                 reminder = self._reminder(kind, held, first_ms, schedule)
         return Due(ends, reminder, min((at for at in coming if at is not None and at > now_ms), default=None))
 
-    def _first_end(self, held: Mapping[Cell, ConsentEvent], now_ms: int, schedule: Schedule) -> int | None:
-        """The first end that is not long over."""
-        ends = {at for event in held.values() if (at := _until(event)) is not None}
-        return min((at for at in ends if schedule.moments(self.student, at).over > now_ms), default=None)
-
     def _needs_no(self, kind: Kind, until_ms: int, schedule: Schedule) -> bool:
+        last_ms = until_ms - schedule.last_reminder_days * DAY_MS
         if kind == "ended":
-            began_ms = until_ms - schedule.last_reminder_days * DAY_MS
-            return self.told_since(began_ms, "ended") or self.decided_since(until_ms)
-        began_ms = until_ms - (schedule.renewal_days if kind == "first" else schedule.last_reminder_days) * DAY_MS
+            return self.told_since(last_ms, "ended") or self.decided_since(until_ms)
+        moments = schedule.moments(self.student, until_ms)
+        first = min(moments.first, until_ms - schedule.renewal_days * DAY_MS)
+        began_ms = first if kind == "first" else min(moments.last, last_ms)
         return self.told_since(began_ms, "first", "last", "ended") or self.decided_since(began_ms)
 
     def _reminder(self, kind: Kind, held: Mapping[Cell, ConsentEvent], first_ms: int, schedule: Schedule) -> Reminder:
@@ -222,6 +226,12 @@ def _ends(rules: Mapping[Cell, ConsentEvent], now_ms: int, texts: Texts) -> Iter
 def _ended(grant: Decision, state: State, at_ms: int) -> Decision:
     shown = grant.notice, grant.language
     return LIFE_CYCLE.of(Decision(*grant.cell, state, at_ms, None, *shown, channel="life-cycle"))
+
+
+def _first_end(held: Iterable[ConsentEvent], now_ms: int) -> int | None:
+    """The first end that is not long over."""
+    ends = (at for event in held if (at := _until(event)) is not None)
+    return min((at for at in ends if at + LATE_DAYS * DAY_MS > now_ms), default=None)
 
 
 def _until(event: ConsentEvent) -> int | None:

@@ -106,14 +106,17 @@ class Consents:
             raise TransientError(_BUSY) from error
 
     def record(
-        self, students: Sequence[str], decisions: Deciding, also: Callable[[Connection], object] | None = None
+        self,
+        students: Sequence[str] | Callable[[Connection], Sequence[str]],
+        decisions: Deciding,
+        also: Callable[[Connection], object] | None = None,
     ) -> list[Outcome]:
         """Record what `decisions` makes of each student's history (oldest first), all in one transaction.
 
-        Both functions can be called several times: whenever somebody else was quicker, everything is read again.
+        All functions can be called several times: whenever somebody else was quicker, everything is read again.
 
         Args:
-            students: all whose histories are read.
+            students: all whose histories are read, or what finds them in the same transaction.
             decisions: from a student and their history.
             also: done in the same transaction; what it raises undoes everything.
 
@@ -123,7 +126,7 @@ class Consents:
 
         def attempt(transaction: Connection) -> list[Outcome]:
             ledger.take_turn(transaction)
-            histories = ledger.histories(transaction, students)
+            histories = ledger.histories(transaction, students(transaction) if callable(students) else students)
             now_ms = self._clock.now_ms()
             outcomes = [
                 domain.decide(student, history, decisions(student, history), now_ms)

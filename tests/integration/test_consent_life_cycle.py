@@ -1,0 +1,295 @@
+"""The life cycle on both databases: each end and each reminder once, whoever crashes, and however many look at once."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Engine, select
+
+from services.consent.adapters import ledger, life_cycle
+from services.consent.adapters.ledger import MIGRATIONS, outbox
+from services.consent.domain import chain
+from services.consent.domain.decisions import Decision
+from services.consent.domain.renewals import Schedule
+from services.consent.handlers.consents import Consents
+from services.consent.handlers.life_cycle import CHUNK, LifeCycle
+from services.consent.notices import FOLDER, Notices, load_notices
+from services.kernel import database
+from services.kernel.clock import DAY_MS, HOUR_MS, StreamClock
+from services.kernel.codec import decoder
+from services.kernel.errors import ConfigurationError
+from services.kernel.events import ConsentStateChanged, RenewalRequested
+from services.kernel.metrics import ConsentMetrics
+from services.kernel.register import load_register
+from services.kernel.topics import CONSENT_STATE, RENEWALS
+from tests.support.consent import TERMS
+from tests.support.waiting import eventually
+
+START = 1_790_000_000_000  # 21 September 2026
+UNTIL = START + 365 * DAY_MS
+VLE, LIBRARY = ("individual-indicators", "vle"), ("individual-indicators", "library")
+HEAD = "in_force_from = 2026-01-01\nmaterial = true\n"
+REGISTER = load_register()
+
+
+def students(count: int) -> list[str]:
+    return [f"{number:064x}" for number in range(count)]
+
+
+class Service:
+    """The life cycle over one database, with its own clock."""
+
+    def __init__(self, engine: Engine, now_ms: int = START, folder: Path = FOLDER, per_minute: int = 10_000) -> None:
+        self.engine, self.clock = engine, StreamClock(now_ms)
+        self.consents = Consents(engine, self.clock, TERMS, ConsentMetrics(), lambda: None)
+        schedule = Schedule(TERMS.zone, TERMS.renewal_days, 7, per_minute)
+        self.life = LifeCycle(engine, self.clock, schedule, self.notices(folder), self.consents)
+
+    def notices(self, folder: Path) -> Notices:
+        return load_notices(REGISTER, folder, self.clock, TERMS.zone)
+
+    def give(self, names: Sequence[str], until_ms: int = UNTIL, **changes: Any) -> None:
+        grants = [registered(cell, until_ms=until_ms, **changes) for cell in (VLE, LIBRARY)]
+        self.consents.register(dict.fromkeys(names, grants))
+
+    def settle(self, now_ms: int | None = None) -> Counter[str]:
+        """Go on until nothing is left to do at that moment; gives the kinds of reminders that were sent."""
+        self.clock.advance(now_ms or 0)
+        kinds: Counter[str] = Counter()
+        busy = True
+        while busy:
+            busy = self.life.follow()
+            while (reminded := self.life.look()) is not None:
+                kinds.update(reminder.kind for reminder in reminded)
+                busy = True
+        return kinds
+
+
+def registered(cell: tuple[str, str], until_ms: int = UNTIL, notice: str = "2026-1", from_ms: int = START) -> Decision:
+    return Decision(*cell, "given", from_ms, until_ms, notice, "cy", channel="registration", actor="registrar")
+
+
+def published(engine: Engine, topic: str) -> list[Any]:
+    read = decoder(RENEWALS if topic == RENEWALS.name else CONSENT_STATE)
+    query = select(outbox.records.c.value).where(outbox.records.c.topic == topic).order_by(outbox.records.c.id)
+    with database.reading(engine) as transaction:
+        return [read(value) for value in transaction.execute(query).scalars()]
+
+
+def states(engine: Engine) -> Counter[str]:
+    with database.reading(engine) as transaction:
+        return Counter(transaction.execute(select(ledger.consent_events.c.state)).scalars())
+
+
+def assert_sealed(engine: Engine) -> None:
+    with database.reading(engine) as transaction:
+        sealed = [of for chunk in ledger.in_sequence(transaction, 1000) for of in chunk]
+    assert sealed == chain.seal([of.event for of in sealed], {}, chain.Tail())
+
+
+def another_notice(folder: Path, version: str, day: str, *, material: bool) -> Path:
+    """The shipped notices, and one more version in both languages."""
+    for language in ("en", "cy"):
+        text = (FOLDER / f"2026-1.{language}.toml").read_text("utf-8")
+        (folder / f"2026-1.{language}.toml").write_text(text, "utf-8")
+        head = f'in_force_from = {day}\nmaterial = {str(material).lower()}\nchanged = "News."\n'
+        (folder / f"{version}.{language}.toml").write_text(text.replace(HEAD, head), "utf-8")
+    return folder
+
+
+@pytest.mark.requirement("R3")
+def test_a_year_passes_and_each_student_is_reminded_three_times(consent_engine: Engine) -> None:
+    service, names = Service(consent_engine), students(40)
+    service.give(names)
+    kinds: Counter[str] = Counter()
+    for hours in range(-45 * 24, 10 * 24, 12):
+        kinds += service.settle(UNTIL + hours * HOUR_MS)
+
+    assert kinds == {"first": 40, "last": 40, "ended": 40}
+    reminders: list[RenewalRequested] = published(consent_engine, RENEWALS.name)
+    assert Counter(event.reason for event in reminders) == {"ending": 80, "ended": 40}
+    assert len({event.id for event in reminders}) == 120
+    assert {event.until_ms for event in reminders} == {UNTIL}
+    assert {event.language for event in reminders} == {"cy"}
+    assert states(consent_engine) == {"given": 80, "requested": 240, "expired": 80}
+    assert_sealed(consent_engine)
+
+
+@pytest.mark.requirement("R1")
+def test_an_end_is_recorded_and_the_gates_still_know_the_span(consent_engine: Engine) -> None:
+    """A replay of that year is judged by its own clock, so what ended stays listed with its end."""
+    service, (name,) = Service(consent_engine), students(1)
+    service.give([name])
+    service.settle(UNTIL)
+
+    last: ConsentStateChanged = published(consent_engine, CONSENT_STATE.name)[-1]
+    assert last.version == service.consents.history(name)[-1].version
+    assert {(grant.source, grant.until_ms) for grant in last.grants} == {("vle", UNTIL), ("library", UNTIL)}
+    again = service.consents.register({name: [registered(VLE)]})
+    assert (again.recorded, again.unchanged) == (0, 1)
+
+
+def test_what_ended_years_ago_is_recorded_without_a_word_to_anybody(consent_engine: Engine) -> None:
+    """A term of 2013 is replayed: its grants are over by the machine's clock."""
+    service, names = Service(consent_engine, UNTIL + 1000 * DAY_MS), students(CHUNK + 50)
+    service.give(names)
+
+    assert service.settle() == {}
+    assert states(consent_engine) == {"given": 2 * len(names), "expired": 2 * len(names)}
+    assert published(consent_engine, RENEWALS.name) == []
+
+
+@pytest.mark.requirement("R3")
+def test_who_renews_or_withdraws_hears_no_more(consent_engine: Engine) -> None:
+    service, (renews, withdraws) = Service(consent_engine), students(2)
+    service.give([renews, withdraws])
+    service.settle(UNTIL - 8 * DAY_MS)
+    service.consents.answer(renews, {VLE: True, LIBRARY: True}, ("2026-1", "en"))
+    service.consents.withdraw_all(withdraws, ("2026-1", "en"))
+
+    assert service.settle(UNTIL - DAY_MS) + service.settle(UNTIL + DAY_MS) == {}
+    assert states(consent_engine)["expired"] == 0
+
+
+@pytest.mark.requirement("R2")
+def test_a_material_change_takes_the_old_grants_from_the_gates_and_asks_again(
+    consent_engine: Engine, tmp_path: Path
+) -> None:
+    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=True)
+    service, names = Service(consent_engine, folder=folder), students(CHUNK + 10)
+    service.give(names)
+    in_force_ms = service.notices(folder).since_ms("2027-1")
+
+    assert service.settle(in_force_ms - 1) == {}
+    assert service.settle(in_force_ms) == {"notice-changed": len(names)}
+    latest = {state.student: state for state in published(consent_engine, CONSENT_STATE.name)}
+    assert all(state.grants == () for state in latest.values())
+    assert states(consent_engine) == {kind: 2 * len(names) for kind in ("given", "invalidated", "requested")}
+    assert service.settle(in_force_ms + DAY_MS) == {}
+    assert_sealed(consent_engine)
+
+
+@pytest.mark.requirement("R2")
+def test_an_immaterial_change_leaves_everything_as_it_is(consent_engine: Engine, tmp_path: Path) -> None:
+    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=False)
+    service = Service(consent_engine, folder=folder)
+    service.give(students(3))
+
+    assert service.settle(service.notices(folder).since_ms("2027-1") + DAY_MS) == {}
+    assert states(consent_engine) == {"given": 6}
+
+
+def test_a_text_that_students_were_shown_cannot_be_changed(consent_engine: Engine, tmp_path: Path) -> None:
+    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=False)
+    Service(consent_engine, folder=folder).life.keep_texts()
+    coming, shown = folder / "2027-1.en.toml", folder / "2026-1.en.toml"
+    coming.write_text(coming.read_text("utf-8") + "\n# better\n", "utf-8")
+    Service(consent_engine, folder=folder).life.keep_texts()
+    shown.write_text(shown.read_text("utf-8") + "\n# better\n", "utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"2026-1\.en\.toml"):
+        Service(consent_engine, folder=folder).life.keep_texts()
+
+
+def test_no_minute_sends_more_than_its_most_and_nobody_is_forgotten(consent_engine: Engine, tmp_path: Path) -> None:
+    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=True)
+    service, names = Service(consent_engine, folder=folder, per_minute=7), students(30)
+    service.give(names)
+    now_ms = service.notices(folder).since_ms("2027-1")
+    sent = [service.settle(now_ms + minute * 60_000)["notice-changed"] for minute in range(30)]
+
+    assert max(sent) <= 7
+    assert sum(sent) == 30
+    assert states(consent_engine)["invalidated"] == 60  # at once, whoever is told later
+    assert len({event.student for event in published(consent_engine, RENEWALS.name)}) == 30
+
+
+@pytest.mark.requirement("R1")
+def test_several_instances_share_the_work_and_do_nothing_twice(consent_url: str, consent_engine: Engine) -> None:
+    engines = [consent_engine, database.engine(consent_url), database.engine(consent_url)]
+    services, names = [Service(engine) for engine in engines], students(2 * CHUNK + 20)
+    services[0].give(names)
+    start = threading.Barrier(len(services))
+
+    def run(service: Service) -> Counter[str]:
+        start.wait()
+        return service.settle(UNTIL + 12 * HOUR_MS)
+
+    with ThreadPoolExecutor(len(services)) as pool:
+        kinds = sum(pool.map(run, services), Counter[str]())
+
+    assert kinds == {"ended": len(names)}
+    assert states(consent_engine) == {kind: 2 * len(names) for kind in ("given", "expired", "requested")}
+    assert_sealed(consent_engine)
+    for engine in engines[1:]:
+        engine.dispose()
+
+
+_WORKER = """
+import sys
+from tests.integration.test_consent_life_cycle import Service, UNTIL
+from services.kernel import database
+from services.kernel.clock import HOUR_MS
+service = Service(database.engine(sys.argv[1]))
+print("ready", flush=True)
+service.settle(UNTIL + 12 * HOUR_MS)
+"""
+
+
+@pytest.fixture
+def killed_again_and_again(consent_url: str, consent_engine: Engine) -> int:
+    """Workers that are killed with signal 9, each when it has done something, until the work is done; how many."""
+    count, done, rounds = 3 * CHUNK + 30, 0, 0
+    Service(consent_engine).give(students(count))
+    while done < 2 * count:
+        worker = subprocess.Popen([sys.executable, "-c", _WORKER, consent_url], stdout=subprocess.PIPE, text=True)
+        before = done
+        eventually(lambda: states(consent_engine)["expired"] > before or worker.poll() is not None, what="some work")  # noqa: B023 - called here
+        worker.send_signal(signal.SIGKILL)
+        worker.communicate()
+        done, rounds = states(consent_engine)["expired"], rounds + 1
+    return rounds
+
+
+def test_a_worker_that_is_killed_leaves_nothing_half_done_and_nothing_twice(
+    consent_engine: Engine, killed_again_and_again: int
+) -> None:
+    names = students(3 * CHUNK + 30)
+    Service(consent_engine).settle(UNTIL + 12 * HOUR_MS)
+
+    assert killed_again_and_again >= 2
+    reminders: list[RenewalRequested] = published(consent_engine, RENEWALS.name)
+    assert sorted(event.student for event in reminders) == names
+    assert states(consent_engine) == {kind: 2 * len(names) for kind in ("given", "expired", "requested")}
+    with database.reading(consent_engine) as transaction:
+        noted = transaction.execute(select(life_cycle.reminders.c.id)).scalars().all()
+    assert sorted(noted) == sorted(event.id for event in reminders)
+    assert_sealed(consent_engine)
+
+
+def test_the_tables_can_be_taken_back_and_decisions_stay(consent_url: str) -> None:
+    """After it the life cycle begins anew, and finds in the ledger what it has recorded already."""
+    engine = database.engine(consent_url)
+    database.migrate(engine, MIGRATIONS)
+    service = Service(engine)
+    service.give(students(3))
+    service.life.keep_texts()
+    service.settle(UNTIL + 30 * DAY_MS)
+    before = states(engine)
+
+    database.migrate(engine, MIGRATIONS, "0003")
+    assert "reminders" not in sa.inspect(engine).get_table_names()
+    database.migrate(engine, MIGRATIONS)
+    assert service.settle(UNTIL + 31 * DAY_MS) == {}
+    assert states(engine) == before == {"given": 6, "expired": 6}
+    engine.dispose()
