@@ -148,6 +148,11 @@ class Requests:
             access_log.note(transaction, read)
             return request, ledger.histories(transaction, [request.student])[request.student]
 
+    def looks_at(self, student: str) -> list[Access]:
+        """Who of the staff looked at what a student has decided, the latest first."""
+        with self._reading() as transaction:
+            return access_log.of(transaction, student)
+
     def _may_extend(self, request: Request) -> bool:
         return may_extend(request, self._clock.now_ms(), self._rules)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from starlette.datastructures import FormData
 from starlette.templating import Jinja2Templates
 
+from services.consent.adapters.access_log import Access
 from services.consent.domain import requests as domain
 from services.consent.domain.deadlines import Deadline, DeadlineRules
 from services.consent.domain.drafts import Draft, Problem
@@ -49,6 +51,17 @@ class Recorded:
     purpose: str
     source: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """That somebody of the staff looked at what the student has decided: for which request, or for what reason."""
+
+    at_ms: int
+    role: str
+    what: str
+    request: str | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,13 @@ class Parts:
             Recorded(self.title(d.purpose), self.system(d.source), d.state) for d in decisions if d.request == asked.id
         ]
 
+    def looks(self, student: str) -> list[Look]:
+        """Who of the staff looked at what the student has decided, the latest first."""
+        return [
+            Look(look.at_ms, look.role, _in_words(look.what, self.title, self.system), _request(look), look.reason)
+            for look in self.requests.looks_at(student)
+        ]
+
     def title(self, purpose: str) -> str:
         """A purpose in the register's words and the reader's language; its name where the register dropped it."""
         declared = self.register.askable.get(purpose)
@@ -140,3 +160,18 @@ def draft_id(form: FormData) -> str:
     """The number that the form carries from its first step on, so that sending it twice makes one request."""
     sent = text(form, "id")
     return sent if _ID.fullmatch(sent) else new_id()
+
+
+def _request(look: Access) -> str | None:
+    """The request for which somebody looked, if that was why."""
+    found = _ID.search(look.reason)
+    return found[0] if found and look.reason == f"request {found[0]}" else None
+
+
+def _in_words(what: str, *titles: Callable[[str], str]) -> str:
+    """What was looked at, with each name of the register in its words."""
+    words = what
+    for name in re.findall(r"[\w:-]+", what):
+        told = next((said for title in titles if (said := title(name)) != name), name)
+        words = words.replace(name, told)
+    return words

@@ -43,7 +43,8 @@ class StudentPages:
         """All requests of the student, the open ones first."""
         seen = [self._parts.seen(asked) for asked in self._parts.requests.of_student(self._pseudonym(student))]
         ordered = sorted(seen, key=lambda one: one.asked.closed)
-        return self._parts.page(request, "mine.html", {"requests": ordered})
+        context = {"requests": ordered, "looks": self._parts.looks(self._pseudonym(student))}
+        return self._parts.page(request, "mine.html", context)
 
     def kinds(self, request: Request, _: Student) -> Response:
         """What can be asked for."""
