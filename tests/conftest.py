@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.support.browsers",
     "tests.support.consent",
     "tests.support.identity",
+    "tests.support.sites",
 ]
