@@ -116,6 +116,8 @@ def rotate(file: Path) -> Keys:
 
 
 def _private_first(content: Any) -> list[OKPKey]:
+    if not isinstance(content, dict):
+        raise TypeError("it is no JSON object")
     keys = [_key(key) for key in content.get("keys", [content])]
     if not keys or not keys[0].is_private:
         raise ValueError("its first key has no private part")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from services.cli.consent.asking import permitted, verify_receipt
 from services.cli.consent.proof import anchor, rotate_key, verify
 
 
@@ -12,5 +13,5 @@ def consent() -> None:
     """Prove the consent ledger, ask it and care for it."""
 
 
-for _command in (verify, anchor, rotate_key):
+for _command in (verify, verify_receipt, permitted, anchor, rotate_key):
     consent.add_command(_command)

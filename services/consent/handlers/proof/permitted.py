@@ -76,7 +76,7 @@ class PointInTime:
         at_ms = _moment(given["at"])
         known_ms = _moment(given.get("known_at", given["at"]))
         person = given["person"]
-        student = person if _PSEUDONYM.fullmatch(person) else self.pseudonyms.of(person)
+        student = person if is_pseudonym(person) else self.pseudonyms.of(person)
         question = Question((given["purpose"], given["source"]), at_ms, known_ms)
         return Asked(student, question, reader, role, given["reason"])
 
@@ -121,6 +121,11 @@ class PointInTime:
             return
         if at_ms > self.clock.now_ms():
             yield Wrong(name, "it is in the future, of which nobody can know", "write a moment that has passed")
+
+
+def is_pseudonym(person: str) -> bool:
+    """Whether that is a pseudonym, not an id of the institution."""
+    return _PSEUDONYM.fullmatch(person) is not None
 
 
 def as_json(asked: Asked, answer: Answer) -> dict[str, Any]:
