@@ -11,13 +11,15 @@ from fastapi.concurrency import run_in_threadpool
 from services.consent.adapters import places
 from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.adapters.log_reader import LogReader
-from services.consent.api import permitted, proofs, registration
+from services.consent.api import permitted, proofs, receipts, registration
 from services.consent.api.registration_body import Reader
 from services.consent.domain.deadlines import DeadlineRules
 from services.consent.domain.decisions import Terms
+from services.consent.domain.renewals import Schedule
 from services.consent.handlers.assisted import Assistance
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.coverage import Coverages, Tabulating
+from services.consent.handlers.life_cycle import LifeCycle, Living
 from services.consent.handlers.oversight import Oversight
 from services.consent.handlers.proof.anchoring import Anchoring
 from services.consent.handlers.proof.permitted import PointInTime
@@ -25,13 +27,19 @@ from services.consent.handlers.proof.verification import Verification, Verifying
 from services.consent.handlers.request_watch import RequestWatch
 from services.consent.handlers.requests import Requests
 from services.consent.notices import FOLDER, load_notices
+from services.consent.pages import portal
 from services.consent.pages.navigation import NAVIGATION
+from services.consent.pages.oversight.question import QuestionPages
 from services.consent.pages.oversight.routes import OversightPages
-from services.consent.pages.portal import LOCALE, TEMPLATES, Portal
+from services.consent.pages.portal import LOCALE, TEMPLATES
 from services.consent.pages.register import routes as register_pages
 from services.consent.pages.register.published import Published
 from services.consent.pages.requests import routes as request_pages
 from services.consent.pages.requests.parts import Parts
+from services.consent.pages.student.after import Unheard
+from services.consent.pages.student.parts import Parts as StudentParts
+from services.consent.receipts.document import Issuer
+from services.consent.receipts.issuing import Receipts
 from services.consent.signing import Keys, PublicKeys
 from services.kernel import database
 from services.kernel.background import Background
@@ -64,7 +72,14 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     engine = database.engine(settings.consent.database_url)
     relay = OutboxRelay(SERVICE, outbox, engine, settings.kafka, metrics.outbox)
     terms = Terms(zone, settings.consent.renewal_days)
-    consents = Consents(engine, clock, terms, metrics, committed=relay.wake)
+
+    def committed() -> None:
+        relay.wake()
+        living.wake()
+
+    consents = Consents(engine, clock, terms, metrics, committed)
+    life_cycle = LifeCycle(engine, clock, _schedule(settings), notices, consents)
+    living = Living(life_cycle, metrics)
     keys = Keys.of_file(settings.consent.signing_key_file)
     verification = Verification(engine, PublicKeys(keys.public), clock)
     verifying = Verifying(verification, clock, metrics)
@@ -76,6 +91,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
         LogReader(engine, settings.kafka, ENROLMENTS, places.take, metrics),
         Tabulating(coverages),
         RequestWatch(requests, metrics),
+        living,
         Anchoring(engine, keys, clock, metrics),
         verifying,
     ]
@@ -83,6 +99,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(database.migrate, engine, MIGRATIONS)
+        await run_in_threadpool(life_cycle.keep_texts)
         for thread in running:
             thread.start()
         yield
@@ -96,18 +113,32 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     reader = Reader(register, notices.known, pseudonyms, zone)
     app.include_router(registration.router(consents, reader, settings.consent.registrar_token))
     app.include_router(proofs.router(engine, keys))
-    app.include_router(permitted.router(PointInTime(engine, register, pseudonyms, clock)))
+    institution = settings.institution
+    issuer = Issuer(
+        institution.name, institution.data_protection_contact, settings.consent.public_url, register, notices
+    )
+    app.include_router(receipts.router(consents, Receipts(issuer, keys), pseudonyms))
+    point_in_time = PointInTime(engine, register, pseudonyms, clock)
+    app.include_router(permitted.router(point_in_time))
     pages = templates(settings, TEMPLATES, nav=NAVIGATION)
     site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in, languages=Languages(LOCALE))
-    Portal(consents, register, notices, pseudonyms, clock, zone, pages).install(app)
+    shown = StudentParts(consents, register, notices, pseudonyms, clock, terms, pages)
+    portal.install(app, shown, Unheard(), secure_cookies=settings.session.secure_cookies)
     register_pages.install(app, settings, published, notices, pages)
     oversight = Oversight(engine, clock, verification, verifying, requests, notices)
-    OversightPages(oversight, coverages, register, pages).install(app)
+    OversightPages(oversight, coverages, QuestionPages(point_in_time, zone, pages), register, pages).install(app)
     assistance = Assistance(consents, requests, clock, terms)
     request_pages.install(
         app, Parts(requests, assistance, consents, register, notices, pseudonyms, clock, rules, pages)
     )
     return app
+
+
+def _schedule(settings: Settings) -> Schedule:
+    consent = settings.consent
+    return Schedule(
+        settings.institution.zone, consent.renewal_days, consent.last_reminder_days, consent.reminders_per_minute
+    )
 
 
 def _deadline_rules(settings: Settings) -> DeadlineRules:

@@ -92,25 +92,25 @@ def test_the_switch_names_the_other_language_in_its_own_words_and_keeps_the_page
     assert 'value="cy" lang="cy">Cymraeg</button>' in page
     assert 'value="/page?a=1"' in page
 
-    answer = client.post("/language", data={"language": "cy", "next": "/page?a=1"})
+    answer = client.post("/language", data={"speak": "cy", "next": "/page?a=1"})
     assert (answer.url.path, answer.url.query) == ("/page", b"a=1")
     assert '<html lang="cy">' in answer.text
     assert 'value="en" lang="en">English</button>' in answer.text
 
 
 def test_a_choice_outweighs_the_browser_and_outlives_the_session(client: TestClient) -> None:
-    in_welsh(client).post("/language", data={"language": "en"})
+    in_welsh(client).post("/language", data={"speak": "en"})
     sign_in(client, "s1", "student").cookies.set(COOKIE, "en")
     assert '<html lang="en">' in client.get("/page").text
 
 
 def test_the_switch_leads_nowhere_but_to_this_site(client: TestClient) -> None:
-    answer = client.post("/language", data={"language": "cy", "next": "//evil.example"}, follow_redirects=False)
+    answer = client.post("/language", data={"speak": "cy", "next": "//evil.example"}, follow_redirects=False)
     assert answer.headers["location"] == "/"
 
 
 def test_a_language_that_is_not_offered_changes_nothing(client: TestClient) -> None:
-    client.post("/language", data={"language": "xx", "next": "/page"})
+    client.post("/language", data={"speak": "xx", "next": "/page"})
     assert '<html lang="en">' in client.get("/page").text
 
 

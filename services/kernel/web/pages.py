@@ -23,6 +23,7 @@ from services.kernel.web.i18n import catalogs, formats
 from services.kernel.web.session import CSRF_FIELD, SignedIn, csrf_token, page_before, take_flash, visitor
 
 STATIC = Path(__file__).with_name("static")
+HTMX = "htmx-2.0.11.min.js"
 _SHARED = Path(__file__).with_name("templates")
 
 
@@ -76,6 +77,7 @@ def templates(
     env.globals |= {
         "institution": settings.institution.name,
         "stylesheet": _stylesheet(),
+        "htmx": f"/static/vendor/{HTMX}",
         "csrf_field": CSRF_FIELD,
         "demo_clock_ms": _demo_clock(settings, clock),
         "nav": nav,

@@ -98,10 +98,10 @@ async def _token_refused(_request: Request, error: Exception) -> Response:
     return _json(401, str(error), {"WWW-Authenticate": challenge})
 
 
-_Handler = Callable[[Request, Exception], Awaitable[Response]]
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def _failed(pages: Jinja2Templates, metrics: SignInMetrics, sign_in_address: str) -> _Handler:
+def _failed(pages: Jinja2Templates, metrics: SignInMetrics, sign_in_address: str) -> Handler:
     """A page with the way to try again, at the address to which the provider leads back; JSON for a program."""
 
     async def answer(request: Request, error: Exception) -> Response:
@@ -121,7 +121,7 @@ def _failed(pages: Jinja2Templates, metrics: SignInMetrics, sign_in_address: str
     return answer
 
 
-def _said(pages: Jinja2Templates, template: str) -> _Handler:
+def _said(pages: Jinja2Templates, template: str) -> Handler:
     """A page that says why not for a person, JSON for a program."""
 
     async def answer(request: Request, error: Exception) -> Response:
@@ -132,7 +132,7 @@ def _said(pages: Jinja2Templates, template: str) -> _Handler:
     return answer
 
 
-def _not_found(pages: Jinja2Templates) -> _Handler:
+def _not_found(pages: Jinja2Templates) -> Handler:
     """A page for a person, JSON for a program."""
 
     async def answer(request: Request, error: Exception) -> Response:

@@ -64,7 +64,7 @@ def router(*, secure: bool) -> APIRouter:
 
     @routes.post(PATH)
     def choose(
-        chosen: Annotated[str, Form(alias="language", max_length=8)],
+        chosen: Annotated[str, Form(alias="speak", max_length=8)],
         then: Annotated[str, Form(alias="next", max_length=500)] = "/",
     ) -> Response:
         answer = RedirectResponse(local_path(then), status_code=303)

@@ -1,0 +1,1 @@
+"""The student's own pages: what is asked and what they have said, what came of a change, and everything before."""
