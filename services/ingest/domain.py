@@ -106,7 +106,11 @@ class Screen:
                 )
 
     def special_categories(self, names: Iterable[str]) -> Counter[str]:
-        """How many fields hold special-category data, by category."""
+        """How many fields hold special-category data, by category.
+
+        All of them are stripped, whatever the register approves: no event has room for one, and none may have before
+        it asks for the grant of `SpecialCategory.purpose` too, which students can give for what is `askable` only.
+        """
         return Counter(found.name for name in names if (found := self._special(name)))
 
 

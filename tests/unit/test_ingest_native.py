@@ -13,6 +13,7 @@ from services.ingest.domain import Claim, Refused, Screen
 from services.ingest.formats.native import Reader, Reading
 from services.kernel.register import load_register
 from tests.support.door import AT_MS, event
+from tests.support.registers import approved
 
 REGISTER = load_register()
 READER = Reader(Screen(REGISTER), REGISTER.activity)
@@ -94,6 +95,17 @@ def test_special_category_fields_are_stripped_and_counted() -> None:
     reading = read(event("31000001", disability="yes", ethnic_origin={"code": 3}), event("31000002", religion=""))
     assert len(reading.claims) == 2
     assert reading.stripped == {"health": 1, "ethnicity": 1, "religion": 1}
+
+
+@pytest.mark.requirement("R4")
+def test_an_approved_benefit_alone_lets_no_such_field_in() -> None:
+    """It takes the student's separate yes as well, and an event that has room for it: today none has."""
+    register = approved().register
+    assert "special-category:ethnicity" in register.askable
+    sent = json.dumps([event("31000001", ethnicity="X")]).encode()
+    reading = Reader(Screen(register), register.activity).read_document(sent, 10, None)
+    assert reading.claims == read(event("31000001")).claims
+    assert reading.stripped == {"ethnicity": 1}
 
 
 def test_a_bad_line_costs_only_itself() -> None:
