@@ -7,9 +7,16 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from services.kernel.metrics import ConsentMetrics, IndicatorMetrics, IngestMetrics, NotifyMetrics, OutboxMetrics
+from services.kernel.metrics import (
+    ConsentMetrics,
+    IndicatorMetrics,
+    IngestMetrics,
+    NotifyMetrics,
+    OutboxMetrics,
+    SignInMetrics,
+)
 
-ALL = [ConsentMetrics, IndicatorMetrics, IngestMetrics, NotifyMetrics, OutboxMetrics]
+ALL = [ConsentMetrics, IndicatorMetrics, IngestMetrics, NotifyMetrics, OutboxMetrics, SignInMetrics]
 BOUNDED = {
     "category", "channel", "format", "kind", "outcome", "partition", "reason", "rule", "source", "state", "topic",
 }  # fmt: skip
@@ -17,10 +24,10 @@ each = pytest.mark.parametrize("kind", ALL)
 
 
 def declared(kind: type) -> Iterator[Counter | Gauge | Histogram]:
-    """Every metric of a service, its outbox's too."""
+    """Every metric of a service, its outbox's and its sign-in's too."""
     for value in vars(kind()).values():
-        if isinstance(value, OutboxMetrics):
-            yield from declared(OutboxMetrics)
+        if isinstance(value, OutboxMetrics | SignInMetrics):
+            yield from declared(type(value))
         elif isinstance(value, Counter | Gauge | Histogram):
             yield value
 
