@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from msgspec import structs
 from sqlalchemy import Engine
 
 from services.kernel import database
 from services.kernel.clock import DAY_MS
+from services.kernel.events import Indicator
 from services.notify.app import MIGRATIONS
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.unit import Unit
@@ -86,6 +88,19 @@ def test_a_case_shows_reason_figures_and_threshold(tutor: TestClient, engine: En
     assert "14 days: reached" in page
     assert "Case opened for A History of Maps" in page
     assert "not for assessment, progression or award" in page
+
+
+@pytest.mark.requirement("R8")
+def test_a_figure_that_the_register_declares_no_more_is_not_shown(
+    tutor: TestClient, engine: Engine, gate: Gate
+) -> None:
+    computed = world.computed(S1)
+    older = Indicator(name="mood", value=1)
+    modules = tuple(structs.replace(m, indicators=(older, *m.indicators)) for m in computed.modules)
+    world.take(engine, gate, consent(S1), world.trigger(S1), structs.replace(computed, modules=modules))
+    page = tutor.get(f"/tutor/cases/{case_of(engine, S1)}")
+    assert page.status_code == 200
+    assert "Active days in 14" in page.text
 
 
 def test_a_case_is_taken_on_and_closed_in_two_steps(tutor: TestClient, engine: Engine, gate: Gate) -> None:

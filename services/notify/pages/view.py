@@ -76,7 +76,8 @@ def _module(register: Register, title: str, figures: ModuleIndicators, number: i
         "since_day": figures.since_day,
         "chart": charts.weekly(weeks, f"weeks-{number}") if weeks else None,
         "weeks": [(charts.week_name(len(weeks) - n), days) for n, days in enumerate(weeks)],
-        "indicators": [_figure(register, i) for i in figures.indicators],
+        # What an older register declared and this one does not is shown no more.
+        "indicators": [_figure(register, i) for i in figures.indicators if i.name in register.indicator],
     }
 
 

@@ -1,1 +1,1 @@
-"""The public register: the policy register that the services enforce, as pages for people and data for programs."""
+"""The public register (R8): the policy register that the services enforce, as a page and as data for programs."""

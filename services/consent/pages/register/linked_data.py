@@ -97,7 +97,7 @@ class LinkedData:
             "dpv:hasDataSubject": {"@id": "dpv:Student"},
             "dpv:hasLegalBasis": {"@id": "eu-gdpr:A9-2-a" if special else "eu-gdpr:A6-1-a"},
             "dpv:hasNecessity": {"@id": "dpv:Optional"},
-            "dpv:hasHumanInvolvement": {"@id": "dpv:HumanInvolvementForDecision"},
+            "dpv:hasHumanInvolvement": {"@id": "dpv:HumanInvolvementForDecision"},  # R6: a person always decides
             "dpv:hasDataSource": [self._ref("source", source.name) for source in register.sources],
             "dpv:hasPersonalData": [
                 *(self._ref("special-category", entry.name) for entry in special),

@@ -1,4 +1,4 @@
-"""The policy register as it is enforced: the file itself, byte for byte, and the version that it replaced."""
+"""The policy register as it is enforced (R8): the file itself, byte for byte, and the version that it replaced."""
 
 from __future__ import annotations
 
