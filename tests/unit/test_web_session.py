@@ -112,7 +112,7 @@ def test_a_page_for_another_role_says_so(client: TestClient) -> None:
     enter(client, "s3", "student")
     answer = client.get("/staff")
     assert answer.status_code == 403
-    assert "you are signed in as student" in answer.text
+    assert "It is for the role Personal tutor; you are signed in as Student." in answer.text
     program = client.get("/staff", headers={"accept": "application/json"})
     assert (program.status_code, program.json()) == (403, {"detail": "This is for the role tutor."})
 

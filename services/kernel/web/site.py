@@ -14,13 +14,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
 from services.kernel.metrics import SignInMetrics
-from services.kernel.register import load_register
+from services.kernel.register import Register, load_register
 from services.kernel.settings import Settings
 from services.kernel.web.bearer import BearerTokens
 from services.kernel.web.claims import Claims
 from services.kernel.web.headers import SecurityHeaders
 from services.kernel.web.i18n import choice
-from services.kernel.web.i18n.catalogs import Languages
+from services.kernel.web.i18n.catalogs import Languages, language
 from services.kernel.web.pages import STATIC
 from services.kernel.web.provider import Provider, SignInFailed
 from services.kernel.web.session import (
@@ -57,7 +57,8 @@ def install(  # noqa: PLR0913 - what an app is made of, each named where it is w
     """
     public_url = public_url.rstrip("/")
     provider = Provider(settings.sign_in)
-    claims = Claims(settings.sign_in, (role.name for role in load_register(settings.register_file).roles))
+    register = load_register(settings.register_file)
+    claims = Claims(settings.sign_in, (role.name for role in register.roles))
     app.state.bearer_tokens = BearerTokens(settings.sign_in, provider, claims, metrics)
     app.add_middleware(choice.Speaking, languages=languages or Languages())
     add_sessions(app, settings)
@@ -68,8 +69,8 @@ def install(  # noqa: PLR0913 - what an app is made of, each named where it is w
     app.add_exception_handler(SignInNeeded, _to_sign_in)
     app.add_exception_handler(TokenRefused, _token_refused)
     app.add_exception_handler(SignInFailed, _failed(pages, metrics, f"{public_url}/sign-in"))
-    app.add_exception_handler(RoleNeeded, _said(pages, "role_needed.html"))
-    app.add_exception_handler(ForgedForm, _said(pages, "forged_form.html"))
+    app.add_exception_handler(RoleNeeded, _role_needed(pages, register))
+    app.add_exception_handler(ForgedForm, _forged(pages))
     app.add_exception_handler(HTTPException, _not_found(pages))
 
 
@@ -121,13 +122,27 @@ def _failed(pages: Jinja2Templates, metrics: SignInMetrics, sign_in_address: str
     return answer
 
 
-def _said(pages: Jinja2Templates, template: str) -> Handler:
-    """A page that says why not for a person, JSON for a program."""
+def _role_needed(pages: Jinja2Templates, register: Register) -> Handler:
+    """A page that says for whom it is for a person, JSON for a program."""
 
     async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RoleNeeded)
         if for_a_program(request):
-            return _json(_SAYS_SO, str(error) or "The form does not hold its session's own token.")
-        return pages.TemplateResponse(request, template, {"error": error}, status_code=_SAYS_SO)
+            return _json(_SAYS_SO, str(error))
+        titles = {role.name: role.told(language()).title for role in register.roles}
+        context = {"wanted": [titles[name] for name in error.roles], "yours": [titles[n] for n in error.person.roles]}
+        return pages.TemplateResponse(request, "role_needed.html", context, status_code=_SAYS_SO)
+
+    return answer
+
+
+def _forged(pages: Jinja2Templates) -> Handler:
+    """A page that says how to go on for a person, JSON for a program."""
+
+    async def answer(request: Request, _error: Exception) -> Response:
+        if for_a_program(request):
+            return _json(_SAYS_SO, "The form does not hold its session's own token.")
+        return pages.TemplateResponse(request, "forged_form.html", status_code=_SAYS_SO)
 
     return answer
 
