@@ -98,6 +98,11 @@ def test_a_topic_keeps_its_records_as_long_as_the_register_says(topic: topics.To
     assert declared[0].days == (topic.retention.days if topic.retention else None)
 
 
+def test_whatever_is_kept_is_kept_somewhere() -> None:
+    nowhere = {entry.name for entry in REGISTER.retention if not entry.topics and not entry.tables}
+    assert nowhere == {"browser"}
+
+
 def test_whatever_is_kept_for_days_is_removed_by_a_topic_or_by_notify() -> None:
     in_tables = {entry.name for entry in REGISTER.retention if entry.days and not entry.topics}
     assert in_tables == {retention.CLOSED_CASES, retention.ACCESS_LOG}
