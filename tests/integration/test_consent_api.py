@@ -7,38 +7,23 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
-from services.consent.adapters.ledger import MIGRATIONS, consent_events
+from services.consent.adapters.ledger import consent_events
 from services.consent.api import registration as api
 from services.consent.app import create_app
 from services.kernel import database
-from services.kernel.metrics import ConsentMetrics
-from services.kernel.settings import Settings
 from tests.support.consent import BEARER, row, settings
 
 
 @pytest.fixture
-def wired(tmp_path: Path) -> Settings:
-    """Settings whose database is ready; nothing publishes."""
-    found = settings(tmp_path)
-    engine = database.engine(found.consent.database_url)
-    database.migrate(engine, MIGRATIONS)
-    engine.dispose()
-    return found
+def client(consent_client: TestClient) -> TestClient:
+    return consent_client
 
 
-@pytest.fixture
-def client(wired: Settings) -> TestClient:
-    return TestClient(create_app(wired))
-
-
-def recorded(wired: Settings) -> int:
-    engine = database.engine(wired.consent.database_url)
+def recorded(engine: Engine) -> int:
     with database.reading(engine) as transaction:
-        count = transaction.execute(select(func.count()).select_from(consent_events)).scalar_one()
-    engine.dispose()
-    return count
+        return transaction.execute(select(func.count()).select_from(consent_events)).scalar_one()
 
 
 def register(client: TestClient, *rows: Any) -> Any:
@@ -48,18 +33,19 @@ def register(client: TestClient, *rows: Any) -> Any:
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer é"}]
 )
-def test_only_the_registrar_may(client: TestClient, wired: Settings, headers: dict[str, str]) -> None:
+def test_only_the_registrar_may(client: TestClient, consent_engine: Engine, headers: dict[str, str]) -> None:
     sent = [(name.encode(), value.encode()) for name, value in headers.items()]
     answer = client.post("/v1/registration", json={"decisions": [row()]}, headers=sent)
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert "SIGNPOST_CONSENT__REGISTRAR_TOKEN" in answer.json()["detail"]
-    assert recorded(wired) == 0
+    assert recorded(consent_engine) == 0
 
 
-def test_without_a_token_set_it_is_switched_off(wired: Settings) -> None:
-    without = wired.model_copy(update={"consent": wired.consent.model_copy(update={"registrar_token": None})})
+def test_without_a_token_set_it_is_switched_off(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+    without = found.model_copy(update={"consent": found.consent.model_copy(update={"registrar_token": None})})
     answer = TestClient(create_app(without)).post("/v1/registration", json={"decisions": []}, headers=BEARER)
 
     assert answer.status_code == 403
@@ -67,15 +53,15 @@ def test_without_a_token_set_it_is_switched_off(wired: Settings) -> None:
 
 
 @pytest.mark.requirement("R3")
-def test_the_same_body_again_changes_nothing(client: TestClient, wired: Settings) -> None:
+def test_the_same_body_again_changes_nothing(client: TestClient, consent_engine: Engine) -> None:
     rows = [row(), row("s2", state="refused"), row("s2", source="library")]
 
     assert register(client, *rows).json() == {"recorded": 3, "unchanged": 0, "overtaken": 0, "students": 2}
     assert register(client, *rows).json() == {"recorded": 0, "unchanged": 3, "overtaken": 0, "students": 0}
-    assert recorded(wired) == 3
+    assert recorded(consent_engine) == 3
 
 
-def test_of_a_body_with_a_wrong_row_nothing_is_recorded(client: TestClient, wired: Settings) -> None:
+def test_of_a_body_with_a_wrong_row_nothing_is_recorded(client: TestClient, consent_engine: Engine) -> None:
     answer = register(client, row(), row(purpose="marking"), row("s2", state="perhaps"))
 
     assert answer.status_code == 422
@@ -83,7 +69,7 @@ def test_of_a_body_with_a_wrong_row_nothing_is_recorded(client: TestClient, wire
     assert [(error["index"], error["field"]) for error in body["errors"]] == [(1, "purpose"), (2, "state")]
     assert all(error["problem"] and error["mend"] for error in body["errors"])
     assert "none was recorded" in body["detail"]
-    assert recorded(wired) == 0
+    assert recorded(consent_engine) == 0
 
 
 def test_of_very_many_wrong_rows_the_first_are_shown(client: TestClient) -> None:
@@ -105,20 +91,19 @@ def test_a_body_too_large_is_refused(client: TestClient, monkeypatch: pytest.Mon
     assert register(client, row()).status_code == 413
 
 
-def test_thousands_of_decisions_go_in_one_request(client: TestClient, wired: Settings) -> None:
+def test_thousands_of_decisions_go_in_one_request(client: TestClient, consent_engine: Engine) -> None:
     sources = ("vle", "assessment", "attendance", "library", "lecture-capture")
     rows = [row(f"s{number}", source=source) for number in range(1000) for source in sources]
 
     assert register(client, *rows).json()["recorded"] == 5000
-    assert recorded(wired) == 5000
+    assert recorded(consent_engine) == 5000
 
 
-def test_decisions_are_counted_by_state_and_channel(wired: Settings) -> None:
-    metrics = ConsentMetrics()
-    register(TestClient(create_app(wired, metrics)), row(), row("s2", state="refused"))
+def test_decisions_are_counted_by_state_and_channel(client: TestClient) -> None:
+    register(client, row(), row("s2", state="refused"))
 
-    labels = {"state": "refused", "channel": "registration"}
-    assert metrics.registry.get_sample_value("signpost_consent_decisions_total", labels) == 1
+    counted = 'signpost_consent_decisions_total{channel="registration",state="refused"} 1.0'
+    assert counted in client.get("/metrics").text
 
 
 def test_not_ready_before_the_database_is_migrated_and_the_relay_runs(tmp_path: Path) -> None:

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from services.consent.adapters.ledger import MIGRATIONS
-from services.consent.app import create_app
 from services.consent.handlers.consents import Consents
 from services.consent.notices import load_notices
-from services.kernel import database
 from services.kernel.errors import TransientError
 from services.kernel.register import load_register
-from tests.support.consent import BEARER, Visitor, row, settings
+from tests.support.consent import BEARER, Visitor, row
 
 NOTICE = load_notices(load_register()).in_force("en")
 SHOWN = {"notice": NOTICE.version, "language": NOTICE.language}
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> TestClient:
-    wired = settings(tmp_path)
-    engine = database.engine(wired.consent.database_url)
-    database.migrate(engine, MIGRATIONS)
-    engine.dispose()
-    return TestClient(create_app(wired))
+def client(consent_client: TestClient) -> TestClient:
+    return consent_client
 
 
 @pytest.fixture

@@ -53,6 +53,18 @@ def consent_engine(consent_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
+@pytest.fixture
+def consent_client(
+    consent_engine: Engine, consent_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> TestClient:
+    """The service on a database of either kind, without what works in the background: nothing publishes."""
+    from services.consent.app import create_app  # noqa: PLC0415 - only tests of it need all of it
+
+    # Its connections are the test's own, which closes them: without its life nobody else would.
+    monkeypatch.setattr(database, "engine", lambda _url: consent_engine)
+    return TestClient(create_app(settings(tmp_path, database_url=consent_url)))
+
+
 def settings(folder: Path, kafka: KafkaSettings = NOWHERE, database_url: str | None = None) -> Settings:
     """Settings of a service that keeps its data in `folder`."""
     url = database_url or f"sqlite:///{folder}/consent.db"
