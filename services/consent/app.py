@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import Connection
 
-from services.consent.adapters import places
+from services.consent.adapters import places, propagation
 from services.consent.adapters.ledger import MIGRATIONS, outbox
-from services.consent.adapters.log_reader import LogReader
+from services.consent.adapters.log_reader import LogReader, Record, Take
 from services.consent.api import permitted, proofs, receipts, registration
 from services.consent.api.registration_body import Reader
 from services.consent.domain.deadlines import DeadlineRules
@@ -24,6 +25,7 @@ from services.consent.handlers.oversight import Oversight
 from services.consent.handlers.proof.anchoring import Anchoring
 from services.consent.handlers.proof.permitted import PointInTime
 from services.consent.handlers.proof.verification import Verification, Verifying
+from services.consent.handlers.propagation import AskingAgain, Propagation
 from services.consent.handlers.request_watch import RequestWatch
 from services.consent.handlers.requests import Requests
 from services.consent.notices import FOLDER, load_notices
@@ -36,7 +38,6 @@ from services.consent.pages.register import routes as register_pages
 from services.consent.pages.register.published import Published
 from services.consent.pages.requests import routes as request_pages
 from services.consent.pages.requests.parts import Parts
-from services.consent.pages.student.after import Unheard
 from services.consent.pages.student.parts import Parts as StudentParts
 from services.consent.receipts.document import Issuer
 from services.consent.receipts.issuing import Receipts
@@ -49,7 +50,7 @@ from services.kernel.ids import Pseudonyms
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.outbox import OutboxRelay
 from services.kernel.settings import Settings, required
-from services.kernel.topics import ENROLMENTS
+from services.kernel.topics import CONSENT_RECEIPTS, ENROLMENTS
 from services.kernel.web import site
 from services.kernel.web.i18n.catalogs import Languages
 from services.kernel.web.pages import templates
@@ -89,6 +90,8 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     running: list[Background] = [
         relay,
         LogReader(engine, settings.kafka, ENROLMENTS, places.take, metrics),
+        LogReader(engine, settings.kafka, CONSENT_RECEIPTS, _hearing(metrics), metrics),
+        AskingAgain(engine, clock, metrics, relay.wake),
         Tabulating(coverages),
         RequestWatch(requests, metrics),
         living,
@@ -123,7 +126,7 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
     pages = templates(settings, TEMPLATES, nav=NAVIGATION)
     site.install(app, settings, pages, settings.consent.public_url, metrics.sign_in, languages=Languages(LOCALE))
     shown = StudentParts(consents, register, notices, pseudonyms, clock, terms, pages)
-    portal.install(app, shown, Unheard(), secure_cookies=settings.session.secure_cookies)
+    portal.install(app, shown, Propagation(engine, clock), secure_cookies=settings.session.secure_cookies)
     register_pages.install(app, settings, published, notices, pages)
     oversight = Oversight(engine, clock, verification, verifying, requests, notices)
     OversightPages(oversight, coverages, QuestionPages(point_in_time, zone, pages), register, pages).install(app)
@@ -132,6 +135,16 @@ def create_app(settings: Settings, metrics: ConsentMetrics | None = None) -> Fas
         app, Parts(requests, assistance, consents, register, notices, pseudonyms, clock, rules, pages)
     )
     return app
+
+
+def _hearing(metrics: ConsentMetrics) -> Take:
+    """What to do with receipts: note them, and measure."""
+
+    def heard(transaction: Connection, records: Sequence[Record]) -> None:
+        for consumer, seconds in propagation.take(transaction, records):
+            metrics.applied.labels(consumer).observe(seconds)
+
+    return heard
 
 
 def _schedule(settings: Settings) -> Schedule:

@@ -2,12 +2,12 @@
 
 A table that is made anew after each change would give every change away: the one figure that moved between two readings
 belongs to the one student who decided in between. So a table stands for its local day. It is made anew within the day
-only when a tenth of all students have come since, as an import brings them; no single person can cause that.
+only when a tenth of all students have come since, as an import brings them, or when other purposes are asked about;
+no single person can cause that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -29,7 +29,7 @@ _log = log(__name__)
 class Coverages:
     """The table of one database; `purposes` are those that it has columns for, in their order."""
 
-    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo, purposes: Sequence[str]) -> None:
+    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo, purposes: tuple[str, ...]) -> None:
         self._engine, self._clock, self._purposes = engine, clock, purposes
         self._day_of = local_days(zone)
 
@@ -52,7 +52,7 @@ class Coverages:
             return False
         try:
             with self._engine.begin() as transaction:
-                due = _is_due(places.newest_coverage(transaction), made.day, made.basis)
+                due = self._is_due(places.newest_coverage(transaction), made.day, made.basis)
                 if due:
                     places.put_coverage(transaction, made)
                 return due
@@ -64,11 +64,17 @@ class Coverages:
         day = iso_day(self._day_of(now_ms))
         with reading(self._engine) as transaction:
             basis = places.students(transaction)
-            if not _is_due(places.newest_coverage(transaction), day, basis):
+            if not self._is_due(places.newest_coverage(transaction), day, basis):
                 return None
             on_modules = places.on_day(transaction, day)
             permitting = places.permitting(transaction, now_ms)
         return StoredCoverage(day, now_ms, basis, tabulate(on_modules, permitting, self._purposes))
+
+    def _is_due(self, newest: StoredCoverage | None, day: str, basis: int) -> bool:
+        if newest is None:
+            return basis > 0
+        grown = abs(basis - newest.basis) >= max(SMALLEST, newest.basis // 10)
+        return day > newest.day or grown or newest.table.purposes != self._purposes
 
 
 class Tabulating(Background):
@@ -86,9 +92,3 @@ class Tabulating(Background):
         except (OperationalError, InterfaceError) as error:
             _log.warning("coverage_not_tabulated", error=type(error).__name__)
         self.pause(_LOOK_EVERY_S)
-
-
-def _is_due(newest: StoredCoverage | None, day: str, basis: int) -> bool:
-    if newest is None:
-        return basis > 0
-    return day > newest.day or abs(basis - newest.basis) >= max(SMALLEST, newest.basis // 10)

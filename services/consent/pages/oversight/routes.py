@@ -13,6 +13,7 @@ from services.consent.handlers.coverage import Coverages
 from services.consent.handlers.oversight import Oversight
 from services.consent.pages.oversight import data
 from services.consent.pages.oversight.lines import bar, lines
+from services.consent.pages.oversight.question import QuestionPages
 from services.consent.pages.oversight.verdict import judge
 from services.kernel.register import Register
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
@@ -27,6 +28,7 @@ class OversightPages:
 
     oversight: Oversight
     coverages: Coverages
+    questions: QuestionPages
     register: Register
     pages: Jinja2Templates
 
@@ -34,6 +36,7 @@ class OversightPages:
         """Add the pages and their data for programs to the app."""
         app.include_router(self._report())
         app.include_router(self._coverage())
+        app.include_router(self.questions.router())
 
     def _report(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
@@ -78,5 +81,8 @@ class OversightPages:
         return router
 
     def _page(self, request: Request, template: str, context: dict[str, Any]) -> Response:
-        shared = {"coverage": self.coverages.newest(), "purposes": self.register.purposes, "lines": lines, "bar": bar}
+        newest = self.coverages.newest()
+        told = newest.table.purposes if newest else ()
+        purposes = [purpose for purpose in self.register.purposes if purpose.name in told]
+        shared = {"coverage": newest, "purposes": purposes, "lines": lines, "bar": bar}
         return self.pages.TemplateResponse(request, f"oversight/{template}", shared | context)
