@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from services.consent.adapters import ledger
+from services.consent.adapters import ledger, propagation
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import PORTAL, Cell, ConsentEvent, Decision, Outcome, Terms, Via
 from services.kernel.clock import Clock
@@ -21,6 +21,7 @@ from services.kernel.errors import TransientError
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
 
+FIRST_ASK_MS = 10_000  # so long the services have to say that they obey, before they are asked
 CHUNK = 250  # students whose decisions share a transaction
 _ATTEMPTS = 8
 _LONGEST_WAIT_S = 0.2
@@ -134,11 +135,14 @@ class Consents:
             ]
             sealed = iter(ledger.append(transaction, [event for outcome in outcomes for event in outcome.recorded]))
             outcomes = [replace(one, recorded=tuple(islice(sealed, len(one.recorded)))) for one in outcomes]
+            new: list[tuple[str, int]] = []
             # Only after the ledger took them: so a student's snapshots stand in the outbox in the order of versions.
             for outcome in outcomes:
                 if outcome.recorded:
                     state = domain.snapshot([*histories[outcome.recorded[0].student], *outcome.recorded])
                     ledger.outbox.add(transaction, CONSENT_STATE, state.student, state)
+                    new.append((state.student, state.version))
+            propagation.expect(transaction, new, now_ms, now_ms + FIRST_ASK_MS)
             if also:
                 also(transaction)
             return outcomes

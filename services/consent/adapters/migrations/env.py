@@ -9,6 +9,7 @@ import services.consent.adapters.anchors
 import services.consent.adapters.life_cycle
 import services.consent.adapters.log_reader
 import services.consent.adapters.places
+import services.consent.adapters.propagation
 import services.consent.adapters.requests  # noqa: F401 - the tables of all these hang on the ledger's metadata
 from services.consent.adapters.ledger import metadata
 

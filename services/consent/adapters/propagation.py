@@ -1,0 +1,154 @@
+"""How far each version of a student's consent has come: written with the decision, filled in by the receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from services.consent.adapters.ledger import metadata
+from services.consent.adapters.log_reader import Record
+from services.kernel.events import ConsentApplied
+
+CONSUMERS = ("ingest", "indicators", "notify")
+_SMALL = 500  # parameters in one query
+
+propagations = Table(
+    "propagations",
+    metadata,
+    Column("student", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("recorded_ms", BigInteger, nullable=False),
+    Column("ingest_ms", BigInteger, nullable=True),
+    Column("indicators_ms", BigInteger, nullable=True),
+    Column("notify_ms", BigInteger, nullable=True),
+    Column("everywhere_ms", BigInteger, nullable=True),
+    Column("asks", Integer, nullable=False),
+    Column("ask_ms", BigInteger, nullable=False),
+    Index("propagations_recorded", "recorded_ms"),
+    Index("propagations_outstanding", "everywhere_ms", "ask_ms"),
+)
+_columns = propagations.c
+_outstanding = _columns.everywhere_ms.is_(None)
+# Notify keeps its place in the log with its data, so it answers by itself, however late; the others begin at the end.
+_forgetful_silent = or_(_columns.ingest_ms.is_(None), _columns.indicators_ms.is_(None))
+
+
+def expect(transaction: Connection, versions: Iterable[tuple[str, int]], recorded_ms: int, ask_ms: int) -> None:
+    """Expect receipts for new versions of these students; from `ask_ms` on they may be asked for."""
+    rows = [
+        {"student": student, "version": version, "recorded_ms": recorded_ms, "asks": 0, "ask_ms": ask_ms}
+        for student, version in versions
+    ]
+    if rows:
+        transaction.execute(insert(propagations), rows)
+
+
+def take(transaction: Connection, records: Sequence[Record]) -> list[tuple[str, float]]:
+    """Note what the receipts say; gives, for each that was the first of its kind, the consumer and its seconds.
+
+    A receipt speaks for every lower version too. Of several instances of a consumer, the latest to answer counts.
+    """
+    receipts: list[ConsentApplied] = [record.event for record in records]
+    rows = {(row.student, row.version): dict(row._mapping) for row in _touched(transaction, receipts)}  # noqa: SLF001 - its public way to a dict
+    first: list[tuple[str, float]] = []
+    changed: set[tuple[str, int]] = set()
+    for receipt in receipts:
+        column = f"{receipt.consumer}_ms"
+        for key, row in rows.items():
+            if key[0] == receipt.student and key[1] <= receipt.version and _is_news(row, column, receipt):
+                if row[column] is None:
+                    first.append((receipt.consumer, max(0, receipt.applied_ms - row["recorded_ms"]) / 1000))
+                row[column] = receipt.applied_ms
+                changed.add(key)
+    _save(transaction, [rows[key] for key in sorted(changed)])
+    return first
+
+
+def of_version(transaction: Connection, student: str, version: int) -> Row[Any] | None:
+    """The row of a version, or of the next one above it that has one."""
+    which = (_columns.student == student, _columns.version >= version)
+    return transaction.execute(select(propagations).where(*which).order_by(_columns.version).limit(1)).first()
+
+
+def delays_ms(transaction: Connection, since_ms: int, most: int) -> list[int]:
+    """From decision to applied everywhere, of at most so many versions recorded since then, the newest first."""
+    query = select(_columns.everywhere_ms - _columns.recorded_ms).where(~_outstanding, _columns.recorded_ms >= since_ms)
+    found = transaction.execute(query.order_by(_columns.recorded_ms.desc()).limit(most)).scalars()
+    return [max(0, delay) for delay in found]
+
+
+def outstanding(transaction: Connection) -> tuple[dict[str, int], int | None]:
+    """How many students each consumer has still to answer for, and when the oldest of their decisions was recorded."""
+    silent = [func.count().filter(_columns[f"{name}_ms"].is_(None)).label(name) for name in CONSUMERS]
+    query = select(*silent, func.min(_columns.recorded_ms).label("oldest_ms")).where(_outstanding)
+    row = transaction.execute(query).one()
+    return {name: getattr(row, name) for name in CONSUMERS}, row.oldest_ms
+
+
+def to_ask_again(transaction: Connection, now_ms: int, most: int) -> list[Row[Any]]:
+    """At most so many students (with `asks` so far) whose receipts are overdue, the longest waiting first."""
+    query = (
+        select(_columns.student, func.max(_columns.asks).label("asks"))
+        .where(_outstanding, _columns.ask_ms <= now_ms, _forgetful_silent)
+        .group_by(_columns.student)
+        .order_by(func.min(_columns.ask_ms), _columns.student)
+        .limit(most)
+    )
+    return list(transaction.execute(query))
+
+
+def asked(transaction: Connection, student: str, asks: int, ask_ms: int) -> None:
+    """Note that a student's consent was said again; not before `ask_ms` it is said once more."""
+    which = (_columns.student == student, _outstanding)
+    transaction.execute(update(propagations).where(*which).values(asks=asks, ask_ms=ask_ms))
+
+
+def _touched(transaction: Connection, receipts: Sequence[ConsentApplied]) -> list[Row[Any]]:
+    """The rows that the receipts can change: those that wait, and those of the very versions."""
+    students = sorted({receipt.student for receipt in receipts})
+    versions = {(receipt.student, receipt.version) for receipt in receipts}
+    lowest = min((receipt.version for receipt in receipts), default=0)
+    found: list[Row[Any]] = []
+    for start in range(0, len(students), _SMALL):
+        of_these = _columns.student.in_(students[start : start + _SMALL])
+        maybe = or_(_outstanding, _columns.version >= lowest)
+        found += transaction.execute(select(propagations).where(of_these, maybe)).all()
+    return [row for row in found if row.everywhere_ms is None or (row.student, row.version) in versions]
+
+
+def _is_news(row: dict[str, Any], column: str, receipt: ConsentApplied) -> bool:
+    known = row[column]
+    return known is None or (row["version"] == receipt.version and known < receipt.applied_ms)
+
+
+def _save(transaction: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    names = [f"{name}_ms" for name in CONSUMERS]
+    for row in rows:
+        times = [row[name] for name in names]
+        row["everywhere_ms"] = None if None in times else max(times)
+    which = (_columns.student == bindparam("of_student"), _columns.version == bindparam("of_version"))
+    changes: dict[str, Any] = {name: bindparam(f"to_{name}") for name in [*names, "everywhere_ms"]}
+    parameters = [
+        {"of_student": row["student"], "of_version": row["version"]} | {f"to_{name}": row[name] for name in changes}
+        for row in rows
+    ]
+    transaction.execute(update(propagations).where(*which).values(changes), parameters)
