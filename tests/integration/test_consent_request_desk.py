@@ -9,8 +9,14 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
+from services.consent.adapters import places
+from services.consent.adapters.log_reader import Record
+from services.kernel import database
+from services.kernel.events import EnrolmentsChanged
+from services.kernel.ids import Pseudonyms
 from tests.support.consent import Visitor
 from tests.support.consent_requests import client_of, hidden, made, staff, student, take_step, words, written_down
+from tests.support.sessions import SECRET
 
 NEW = {"person": "s0000001", "kind": "access", "words": "All of it.", "channel": "phone", "language": "cy"}
 
@@ -153,3 +159,16 @@ def test_the_list_shows_what_is_due_first_and_by_kind(client: TestClient) -> Non
     take_step(desk, sooner, "answer")
     assert listed("?state=closed") == [sooner]
     assert listed("?kind=access&state=closed") == []
+
+
+def test_an_id_that_no_module_knows_is_questioned_before_it_is_written_down(client: TestClient, tmp_path: Path) -> None:
+    desk = staff(client)
+    assert "Check that it is typed right" not in words(desk.post("/staff/requests/new", **NEW))
+    engine = database.engine(f"sqlite:///{tmp_path}/consent.db")
+    enrolled = EnrolmentsChanged(student=Pseudonyms(SECRET).of("s0000001"), version=1)
+    with engine.begin() as transaction:
+        places.take(transaction, [Record(enrolled.student, enrolled)])
+
+    assert "Check that it is typed right" not in words(desk.post("/staff/requests/new", **NEW))
+    assert "Check that it is typed right" in words(desk.post("/staff/requests/new", **NEW | {"person": "s0000010"}))
+    engine.dispose()

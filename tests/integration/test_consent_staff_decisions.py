@@ -69,6 +69,31 @@ def test_what_is_recorded_counts_at_once_and_the_student_sees_that_staff_did_it(
     assert "an administrator" in mine
 
 
+@pytest.mark.requirement("R3")
+def test_everything_is_taken_back_by_one_choice_for_each_purpose(client: TestClient) -> None:
+    """As easy as it was to give."""
+    ada = student(client)
+    ada_said = {"individual-indicators~vle": "yes", "tutor-notify~vle": "yes"}
+    desk = staff(client)
+    path = written_down(desk, kind="consent-change", about=["tutor-notify", "individual-indicators"])
+    desk.post(f"{path}/decisions", **SAID | ada_said, then="send")
+    every = {"tutor-notify~*": "no", "individual-indicators~*": "no", VLE: "", "read": "", "seen": "2"}
+
+    record(desk, path, **every, then="send")
+
+    assert set(student(client).stands().values()) == {"withdrawn", "refused"}
+    assert len(ada.stands()) == 10
+
+
+def test_a_system_that_is_chosen_for_itself_is_not_one_of_all(client: TestClient) -> None:
+    desk = staff(client)
+    record(desk, asked(desk), **{"tutor-notify~*": "no"}, then="send")
+
+    stands = student(client).stands()
+    assert stands.pop(("tutor-notify", "vle")) == "given"
+    assert set(stands.values()) == {"refused"}
+
+
 @pytest.mark.requirement("R1")
 @pytest.mark.parametrize(
     ("fields", "problem"),

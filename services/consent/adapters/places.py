@@ -131,6 +131,13 @@ def students(transaction: Connection) -> int:
     return transaction.execute(enrolled).scalar_one() + transaction.execute(decided).scalar_one()
 
 
+def missing(transaction: Connection, student: str) -> bool:
+    """Whether enrolments are known, and none of this student: then an id may be mistyped."""
+    of = place_versions.c.student
+    known = transaction.execute(select(of).where(of == student)).first()
+    return known is None and transaction.execute(select(of).limit(1)).first() is not None
+
+
 def forget(transaction: Connection) -> None:
     """Remove every place and the table made of them; the reader fills them again from the start of the topic."""
     for table in (places, place_versions, coverage):

@@ -14,7 +14,7 @@ from typing import Literal
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from services.consent.adapters import access_log, ledger
+from services.consent.adapters import access_log, ledger, places
 from services.consent.adapters import requests as store
 from services.consent.adapters.access_log import Access
 from services.consent.domain.deadlines import Deadline, DeadlineRules, deadline, may_extend
@@ -152,6 +152,11 @@ class Requests:
         """Who of the staff looked at what a student has decided, the latest first."""
         with self._reading() as transaction:
             return access_log.of(transaction, student)
+
+    def may_be_mistyped(self, student: str) -> bool:
+        """Whether nobody of that pseudonym is on any module, though others are."""
+        with self._reading() as transaction:
+            return places.missing(transaction, student)
 
     def _may_extend(self, request: Request) -> bool:
         return may_extend(request, self._clock.now_ms(), self._rules)

@@ -25,6 +25,7 @@ from services.kernel.register import Source
 from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, flash
 
+_EVERY = "*"  # in the place of a source: all of them
 _PATH = "/staff/requests/{request_id}/decisions"
 
 
@@ -40,11 +41,12 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A purpose of the request: what the student must be told, and its systems."""
+    """A purpose of the request: what the student must be told, its systems, and what the form says of all at once."""
 
     name: str
     title: str
     told: PurposeNotice | None
+    every: str
     switches: tuple[Switch, ...]
 
 
@@ -143,6 +145,7 @@ class DecisionPages:
                 purpose,
                 self._parts.title(purpose),
                 notice.purposes.get(purpose),
+                text(form, _field((purpose, _EVERY))),
                 tuple(
                     Switch(source, field := _field(cell), standing(rules.get(cell), now_ms), text(form, field))
                     for source in self._parts.register.sources
@@ -153,12 +156,9 @@ class DecisionPages:
         ]
 
     def _said(self, asked: domain.Request, form: FormData, shown: tuple[str, str]) -> Assisted:
+        answers = {cell: _answer(form, cell) for cell in self._cells(asked)}
         return Assisted(
-            choices={
-                cell: text(form, _field(cell)) == "yes"
-                for cell in self._cells(asked)
-                if text(form, _field(cell)) in {"yes", "no"}
-            },
+            choices={cell: answer == "yes" for cell, answer in answers.items() if answer in {"yes", "no"}},
             shown=shown,
             read=text(form, "read") == "yes",
             explicit=text(form, "explicit") == "yes",
@@ -183,3 +183,8 @@ class DecisionPages:
 
 def _field(cell: Cell) -> str:
     return "~".join(cell)
+
+
+def _answer(form: FormData, cell: Cell) -> str:
+    """What is said of the system, or else of all systems of its purpose."""
+    return text(form, _field(cell)) or text(form, _field((cell[0], _EVERY)))

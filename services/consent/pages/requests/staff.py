@@ -86,14 +86,21 @@ class StaffPages:
         if text(form, "then") == "change":
             return self._form(request, draft)
         if text(form, "then") != "send":
-            about = [self._parts.title(purpose) for purpose in draft.about]
-            return self._parts.page(request, "staff_check.html", {"draft": draft, "about": about})
+            return self._check(request, draft)
         who, student = reader(self._parts, staff), self._parts.pseudonyms.of(draft.person)
         if who.pseudonym == student:
             flash(request, "Nothing was written down: somebody else must handle your own request.", "attention")
             return self._form(request, draft, status=409)
         opened = draft.opened(student, who.pseudonym, who.role, self._parts.clock.now_ms())
         return RedirectResponse(f"/staff/requests/{self._parts.requests.open(opened).id}", status_code=303)
+
+    def _check(self, request: Request, draft: Draft) -> Response:
+        context = {
+            "draft": draft,
+            "about": [self._parts.title(purpose) for purpose in draft.about],
+            "mistyped": self._parts.requests.may_be_mistyped(self._parts.pseudonyms.of(draft.person)),
+        }
+        return self._parts.page(request, "staff_check.html", context)
 
     def one(self, request: Request, staff: Staff, request_id: str) -> Response:
         """A request with its history and what can be done next."""
