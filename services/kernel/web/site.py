@@ -130,7 +130,10 @@ def _role_needed(pages: Jinja2Templates, register: Register) -> Handler:
         if for_a_program(request):
             return _json(_SAYS_SO, str(error))
         titles = {role.name: role.told(language()).title for role in register.roles}
-        context = {"wanted": [titles[name] for name in error.roles], "yours": [titles[n] for n in error.person.roles]}
+        context = {
+            "wanted": [titles[name] for name in error.roles],
+            "yours": [titles.get(n, n) for n in error.person.roles],
+        }
         return pages.TemplateResponse(request, "role_needed.html", context, status_code=_SAYS_SO)
 
     return answer
