@@ -218,9 +218,18 @@ def _unclear(register: Register) -> Iterator[str]:
     for rule in register.rules:
         if getattr(register.indicator[rule.indicator], rule.level) is None:
             yield f"rule {rule.name!r} is of level {rule.level!r}, for which its indicator has no threshold"
+    for name, worded in _worded(register):
+        if alien := [field for field in worded.cy if not isinstance(getattr(worded, field, None), str)]:
+            yield f"{name} has Welsh for {alien}, which is no text of it"
+
+
+def _worded(register: Register) -> Iterator[tuple[str, Worded]]:
+    """Everything that has texts in Welsh, with what to call it."""
+    yield "the register itself", register
     for kind, entry in register.entries():
-        if alien := [field for field in entry.cy if not isinstance(getattr(entry, field, None), str)]:
-            yield f"{entry.name!r} in {kind} has Welsh for {alien}, which is no text of it"
+        yield f"{entry.name!r} in {kind}", entry
+        if isinstance(entry, SpecialCategory) and entry.benefit_record:
+            yield f"the benefit record of {entry.name!r}", entry.benefit_record
 
 
 def _as_words(words: tuple[str, ...]) -> re.Pattern[str]:

@@ -19,6 +19,7 @@ BENEFIT = (
     'benefit_record = { reference = "EC 26/41", approved_by = "Education Committee", approved_on = 2026-06-10, '
     'finding = "Adjusted deadlines no longer look like missing work." }\n'
 )
+MISTOLD = BENEFIT.replace(" }", ', cy = { fund = "x" } }')
 HARMLESS = st.lists(st.sampled_from(["student", "page", "coffee", "feedback", "embed", "trace", "wealthy"]), max_size=2)
 
 
@@ -71,6 +72,8 @@ def test_a_name_or_verb_that_stands_twice_is_refused(old: str, new: str, twice: 
         ("days = 365", 'days = 365\nuntil = "it is closed"', "retention 'closed-cases' must have either"),
         ('level = "alert"', 'level = "watch"', "rule .* is of level 'watch', for which"),
         ("[sources.cy]\ntitle =", "[sources.cy]\ntitel =", r"'vle' in sources has Welsh for \['titel'\]"),
+        ("[cy]\nnote =", "[cy]\nnot =", r"the register itself has Welsh for \['not'\]"),
+        ('"medical"]\n', f'"medical"]\n{MISTOLD}', "benefit record of 'health' has Welsh for"),
         ("[indicators.cy]\ntitle =", "[indicators.cy]\nalert =", r"has Welsh for \['alert'\], which is no text"),
     ],
 )
