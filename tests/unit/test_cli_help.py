@@ -24,6 +24,11 @@ COMMANDS = (
     "simulate-term",
     "replay oulad",
     "status",
+    "consent verify",
+    "consent verify-receipt",
+    "consent permitted",
+    "consent anchor",
+    "consent rotate-key",
 )
 
 

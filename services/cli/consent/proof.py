@@ -114,12 +114,17 @@ def _as_json(result: Result) -> str:
 
 
 def _in_words(result: Result, kept: int) -> str:
-    looked = f"{result.events} events and {result.anchors} anchors" + (f", and {kept} kept elsewhere" if kept else "")
+    looked = f"{_counted(result.events, 'event')} and {_counted(result.anchors, 'anchor')}"
+    looked += f", and {kept} kept elsewhere" if kept else ""
     if result.ok:
         return f"All is as it was recorded: {looked}."
-    lines = [f"The ledger is NOT what was recorded: {result.faults} findings in {looked}.", ""]
+    lines = [f"The ledger is NOT what was recorded: {_counted(result.faults, 'finding')} in {looked}.", ""]
     for found in result.findings:
         lines += [f"  event {found.sequence}: {found.fault}", f"    {found.problem}", f"    {found.mend}"]
     if result.faults > len(result.findings):
         lines.append(f"  and {result.faults - len(result.findings)} more")
     return "\n".join(lines)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
