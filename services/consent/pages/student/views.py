@@ -41,6 +41,11 @@ class SystemView:
     typed: bool | None
 
     @property
+    def ended_day(self) -> str | None:
+        """When a yes ended, by its date or since its text changed; the record of an end says so in its beginning."""
+        return self.until_day or self.since_day
+
+    @property
     def set_to(self) -> bool | None:
         """How the page shows the switch."""
         return self.preset if self.typed is None else self.typed
