@@ -18,6 +18,7 @@ from services.kernel.clock import DAY_MS, StreamClock
 from services.kernel.errors import TransientError
 from services.kernel.metrics import ConsentMetrics
 from tests.support.consent_requests import NOW, RULES, asked, client_of, made, requests, staff, step, student
+from tests.support.identity import Identity
 from tests.support.sessions import sign_in
 
 
@@ -59,6 +60,50 @@ def test_a_cookie_alone_makes_no_request(client: TestClient) -> None:
     sign_in(client, "s0000001", "student")
     assert client.post("/v1/me/requests", content='{"kind": "erasure"}').status_code == 403
     assert client.get("/v1/me/requests").json() == {"requests": []}
+
+
+@pytest.fixture
+def tokens(tmp_path: Path, identity: Identity) -> TestClient:
+    """The service as programs with the provider's tokens meet it."""
+    return client_of(tmp_path, sign_in=identity.settings())
+
+
+@pytest.mark.requirement("R10")
+def test_a_students_program_makes_a_request(tokens: TestClient, identity: Identity) -> None:
+    ada = identity.bearer("s0000001", "student")
+    sent = {"kind": "consent-change", "words": "Yes to the tutor.", "about": ["tutor-notify"], "language": "cy"}
+    answer = tokens.post("/v1/me/requests", json=sent, headers=ada)
+
+    assert answer.status_code == 201
+    made = answer.json()
+    assert answer.headers["Location"] == f"/requests/{made['id']}"
+    assert (made["language"], made["state"], made["channel"]) == ("cy", "open", "portal")
+    assert tokens.get("/v1/me/requests", headers=ada).json() == {"requests": [made]}
+    assert tokens.get("/v1/me/requests", headers=identity.bearer("s0000002", "student")).json() == {"requests": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ("no json", 400, "JSON is malformed"),
+        ('{"words": "x"}', 400, "missing required field `kind`"),
+        ('{"kind": "access", "person": "s2"}', 400, "unknown field `person`"),
+        ('{"kind": "marking"}', 422, "one of: consent-change, access"),
+        ('{"kind": "complaint"}', 422, "Write in a sentence"),
+        ('{"kind": "consent-change", "about": ["marking"]}', 422, "the register declares nothing else"),
+        ('{"kind": "access", "language": "la"}', 422, "Choose the language"),
+        ('{"kind": "access", "words": "' + "x" * 70_000 + '"}', 413, "at most 64000 bytes"),
+    ],
+)
+def test_a_body_that_is_wrong_makes_none_and_says_how_to_mend_it(
+    tokens: TestClient, identity: Identity, body: str, status: int, said: str
+) -> None:
+    ada = identity.bearer("s0000001", "student")
+    answer = tokens.post("/v1/me/requests", content=body, headers=ada)
+
+    assert answer.status_code == status
+    assert said in answer.text
+    assert tokens.get("/v1/me/requests", headers=ada).json() == {"requests": []}
 
 
 def test_open_and_overdue_requests_are_counted_by_kind(consent_engine: Engine) -> None:
