@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from msgspec import to_builtins
 from pydantic import SecretStr
 from sqlalchemy import Engine
@@ -17,10 +12,13 @@ from sqlalchemy import Engine
 from services.kernel.ids import Pseudonyms
 from services.kernel.outbox import OutboxRelay
 from services.kernel.settings import required
+from services.kernel.web.session import program_as
 from services.notify.handlers import directory as handlers
 from services.notify.handlers.directory import DirectoryRefused
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.unit import Unit
+
+_VARIABLE = "SIGNPOST_NOTIFY__DIRECTORY_TOKEN"
 
 
 def directory(
@@ -28,7 +26,8 @@ def directory(
 ) -> APIRouter:
     """The route of the import."""
     router = APIRouter(prefix="/v1", tags=["directory"])
-    authorised = Depends(_bearer(token))
+    required(token, _VARIABLE)
+    authorised = Depends(program_as("administrator", token, _VARIABLE))
 
     @router.post("/directory", dependencies=[authorised])
     async def put(request: Request) -> JSONResponse:
@@ -51,17 +50,3 @@ def directory(
         return counts
 
     return router
-
-
-_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
-
-
-def _bearer(token: SecretStr | None) -> Callable[[HTTPAuthorizationCredentials | None], None]:
-    """A dependency that lets in only who holds the token; compared in constant time."""
-    expected = required(token, "SIGNPOST_NOTIFY__DIRECTORY_TOKEN").encode()
-
-    def check(given: _Credentials) -> None:
-        if given is None or not hmac.compare_digest(given.credentials.encode(), expected):
-            raise HTTPException(401, "Send the directory token as a bearer token.", {"WWW-Authenticate": "Bearer"})
-
-    return check

@@ -25,9 +25,9 @@ from services.notify.adapters.smtp import SmtpMailer
 from services.notify.adapters.tables import outbox
 from services.notify.consumer import Consumer
 from services.notify.courier import Courier
-from services.notify.handlers.delivery import Letterhead
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.unit import Unit
+from services.notify.letters import Letterhead
 from services.notify.pages import routes
 
 SERVICE = "notify"
@@ -49,7 +49,12 @@ def create_app(settings: Settings, metrics: NotifyMetrics | None = None) -> Fast
     gate = Gate(register, service_clock(settings.clock, stream), settings.kafka.partitions)
     relay = OutboxRelay(SERVICE, outbox, engine, settings.kafka, metrics.outbox)
     courier = Courier(engine, gate, _mailer(settings), _letterhead(settings), metrics)
-    consumer = Consumer(engine, gate, settings.kafka, stream, courier, metrics)
+
+    def committed() -> None:
+        courier.wake()
+        relay.wake()
+
+    consumer = Consumer(engine, gate, settings.kafka, stream, committed, metrics)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -89,8 +94,13 @@ def _mailer(settings: Settings) -> SmtpMailer:
 
 
 def _letterhead(settings: Settings) -> Letterhead:
-    notify = settings.notify
-    return Letterhead(notify.mail_from, notify.public_url.rstrip("/"), settings.institution.name)
+    return Letterhead(
+        settings.notify.mail_from,
+        settings.notify.public_url.rstrip("/"),
+        settings.consent.public_url.rstrip("/"),
+        settings.institution.name,
+        settings.institution.zone,
+    )
 
 
 def _count(metrics: NotifyMetrics, engine: Engine) -> None:

@@ -7,7 +7,7 @@ fresh database is filled from the start of the log, a consumer that was fenced o
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -26,7 +26,6 @@ from services.kernel.metrics import NotifyMetrics
 from services.kernel.settings import KafkaSettings
 from services.kernel.topics import CONSENT_STATE, DEAD_LETTERS
 from services.notify.adapters.tables import outbox
-from services.notify.courier import Courier
 from services.notify.handlers import intake, retention
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import Record, Result
@@ -45,7 +44,11 @@ _log = log(__name__)
 
 
 class Consumer(Background):
-    """Lets consents, indicators and triggers take effect."""
+    """Lets consents, indicators and triggers take effect.
+
+    Args:
+        committed: called after each batch that took effect.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - wired once, by hand
         self,
@@ -53,12 +56,12 @@ class Consumer(Background):
         gate: Gate,
         kafka: KafkaSettings,
         stream: StreamClock,
-        courier: Courier,
+        committed: Callable[[], None],
         metrics: NotifyMetrics,
     ) -> None:
         super().__init__("notify-consumer")
         self._engine, self._gate, self._kafka = engine, gate, kafka
-        self._stream, self._courier, self._metrics = stream, courier, metrics
+        self._stream, self._committed, self._metrics = stream, committed, metrics
         self._names = {kafka.topic(topic): topic.name for topic in TOPICS}
         self._consumer: KafkaConsumer | None = None
         self._reader = Reader()
@@ -188,7 +191,7 @@ class Consumer(Background):
             self._metrics.records.labels(letter.topic, "dead-lettered").inc()
             self._metrics.dead_letters.labels(letter.topic, letter.reason).inc()
             _log.error("record_set_aside", topic=letter.topic, partition=letter.partition, offset=letter.offset)
-        self._courier.wake()
+        self._committed()
 
     def _resume(self, consumer: KafkaConsumer) -> None:
         due = [partition for partition, at in self._held.items() if at <= time.monotonic()]
@@ -237,9 +240,9 @@ class Consumer(Background):
     def _forget(self) -> None:
         """Remove what the register says is kept no longer."""
         with self._engine.begin() as tx:
-            cases, looks = retention.forget_old(Unit.of(tx), self._gate)
-        if cases or looks:
-            _log.info("forgot_what_is_kept_no_longer", cases=cases, looks=looks)
+            cases, looks, reminders = retention.forget_old(Unit.of(tx), self._gate)
+        if cases or looks or reminders:
+            _log.info("forgot_what_is_kept_no_longer", cases=cases, looks=looks, reminders=reminders)
 
     def _key(self, partition: TopicPartition) -> tuple[str, int]:
         return self._names[partition.topic], partition.partition

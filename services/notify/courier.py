@@ -11,13 +11,14 @@ from sqlalchemy.exc import OperationalError
 
 from services.kernel.background import Background
 from services.kernel.errors import TransientError
+from services.kernel.events import RenewalRequested
 from services.kernel.logs import log
 from services.kernel.metrics import NotifyMetrics
 from services.notify.adapters.deliveries import Delivery
 from services.notify.handlers import delivery as handlers
-from services.notify.handlers.delivery import Letterhead
 from services.notify.handlers.gate import Gate, NotNow
 from services.notify.handlers.unit import Unit
+from services.notify.letters import Letterhead
 from services.notify.ports import Mailer, Refused
 
 _QUIET_S = 0.5
@@ -74,8 +75,9 @@ class Courier(Background):
             outcome, note = "refused", handlers.refused
         else:
             outcome, note = "sent", handlers.sent
-            waited_ms = self._gate.system.now_ms() - delivery.created_ms
-            self._metrics.trigger_to_mail.observe(waited_ms / 1000)
+            if not isinstance(delivery.about, RenewalRequested):
+                waited_ms = self._gate.system.now_ms() - delivery.created_ms
+                self._metrics.trigger_to_mail.observe(waited_ms / 1000)
         self._note(note, delivery)
         self._metrics.deliveries.labels(outcome).inc()
 

@@ -8,10 +8,10 @@ from services.kernel.codec import decoder
 from services.kernel.dead_letters import RawRecord, dead_letter, refuse_flood
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import DeadLettered
-from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS
+from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, RENEWALS, SUPPORT_TRIGGERS
 from services.notify.handlers.intake import Event, Record
 
-TOPICS = (CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS)
+TOPICS = (CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS, RENEWALS)
 _by_name = {topic.name: topic for topic in TOPICS}
 _decoders = {topic.name: decoder(topic) for topic in TOPICS}
 

@@ -92,4 +92,4 @@ def test_what_the_register_sets_no_days_for_is_kept(engine: Engine, gate: Gate) 
     gate.clock.advance(world.NOW_MS + 10_000 * DAY_MS)  # type: ignore[attr-defined]  # the test's clock can
     silent = replace(gate, register=structs.replace(gate.register, retention=()), system=Later(10_000 * DAY_MS))
     with engine.begin() as tx:
-        assert retention.forget_old(Unit.of(tx), silent) == (0, 0)
+        assert retention.forget_old(Unit.of(tx), silent) == (0, 0, 0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
@@ -25,16 +25,22 @@ from services.notify import api
 from services.notify.adapters.tables import metadata, outbox
 from services.notify.app import MIGRATIONS
 from services.notify.handlers import casework, delivery
-from services.notify.handlers.delivery import Letterhead
 from services.notify.handlers.directory import DirectoryRefused
 from services.notify.handlers.gate import Gate, NotNow
 from services.notify.handlers.intake import end_unpermitted
 from services.notify.handlers.unit import Unit
+from services.notify.letters import Letterhead
 from tests.support import notify as world
 from tests.support.students import consent
 
 S1, S2, S3 = (world.student_of(person) for person in ("s1", "s2", "s3"))
-LETTERHEAD = Letterhead("signpost@university.example", "https://signpost.example", "University of Signpost")
+LETTERHEAD = Letterhead(
+    "signpost@university.example",
+    "https://signpost.example",
+    "https://choices.example",
+    "University of Signpost",
+    ZoneInfo("Europe/London"),
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
@@ -115,7 +121,7 @@ def test_a_directory_with_a_wrong_row_changes_nothing(
 
 
 def test_the_import_needs_the_token_and_explains_wrong_rows(engine: Engine, gate: Gate) -> None:
-    app = FastAPI()
+    app = world.pages_app(engine, gate, world.notify_settings(str(engine.url)))
     relay = OutboxRelay("notify", outbox, engine, KafkaSettings(), OutboxMetrics())
     app.include_router(api.directory(engine, gate, world.pseudonyms, SecretStr(world.TOKEN), relay))
     client = TestClient(app)

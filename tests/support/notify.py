@@ -25,7 +25,7 @@ from services.kernel.settings import (
     SessionSettings,
     Settings,
 )
-from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS, Topic
+from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, RENEWALS, SUPPORT_TRIGGERS, Topic
 from services.kernel.web import site
 from services.kernel.web.pages import templates
 from services.notify.app import PAGES
@@ -40,7 +40,11 @@ from tests.support.students import START_DAY, START_MS
 TOKEN = "a token of the tests"
 RULE = "days-since-last-activity"
 NOW_MS = START_MS + 30 * DAY_MS
-_TOPICS = {"ConsentStateChanged": CONSENT_STATE, "IndicatorsComputed": ENGAGEMENT_INDICATORS}
+_TOPICS = {
+    "ConsentStateChanged": CONSENT_STATE,
+    "IndicatorsComputed": ENGAGEMENT_INDICATORS,
+    "RenewalRequested": RENEWALS,
+}
 
 DIRECTORY: dict[str, list[dict[str, Any]]] = {
     "people": [

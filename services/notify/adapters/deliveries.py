@@ -8,16 +8,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from services.kernel.events import RenewalRequested
 from services.kernel.ids import deterministic_id
-from services.notify.adapters.tables import access_log, delivery, upsert
+from services.notify.adapters.tables import access_log, delivery, reminder, upsert
+
+REMINDER = "reminder"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message about a step of a case to one person; the id is the same whenever it is queued again."""
+    """A message to one person; the id is the same whenever it is queued again.
+
+    Attributes:
+        about: a reminder, or the id of the case that it speaks of.
+    """
 
     id: str
-    case_id: str
+    about: str | RenewalRequested
     step: str
     recipient: str
     attempts: int
@@ -46,6 +53,16 @@ class Deliveries:
         ]
         upsert(self._tx, delivery, rows)
 
+    def queue_reminder(self, about: RenewalRequested, recipient: str, now_ms: int) -> bool:
+        """Queue the message to the student, and say so, unless it was queued before."""
+        known = self._tx.execute(select(reminder.c.id).where(reminder.c.id == about.id)).first()
+        if known is not None:
+            return False
+        self._tx.execute(insert(reminder).values({name: getattr(about, name) for name in reminder.c.keys()}))  # noqa: SIM118 - a collection of columns, no dictionary
+        row = {"id": about.id, "step": REMINDER, "recipient": recipient, "reminder_id": about.id}
+        self._tx.execute(insert(delivery).values(row | {"state": "waiting", "due_ms": now_ms, "created_ms": now_ms}))
+        return True
+
     def claim(self, now_ms: int, until_ms: int) -> Delivery | None:
         """Take the next message that is due; nobody else takes it until `until_ms`."""
         row = self._tx.execute(
@@ -59,7 +76,8 @@ class Deliveries:
             return None
         attempts = row.attempts + 1
         self._set(row.id, attempts=attempts, due_ms=until_ms)
-        return Delivery(row.id, row.case_id, row.step, row.recipient, attempts, row.created_ms)
+        about = row.case_id or self._reminder(row.reminder_id)
+        return Delivery(row.id, about, row.step, row.recipient, attempts, row.created_ms)
 
     def end(self, delivery_id: str, state: str, at_ms: int) -> None:
         """Note that the message was sent, refused or cancelled."""
@@ -79,11 +97,20 @@ class Deliveries:
         some = select(delivery.c.case_id).where(delivery.c.case_id.in_(case_ids), delivery.c.step == step)
         return set(case_ids) - {row.case_id for row in self._tx.execute(some)}
 
+    def forget_reminders(self, before_ms: int) -> int:
+        """Remove the reminders whose messages ended before, and say how many."""
+        over = select(delivery.c.reminder_id).where(delivery.c.step == REMINDER, delivery.c.ended_ms < before_ms)
+        return self._tx.execute(delete(reminder).where(reminder.c.id.in_(over))).rowcount
+
     def count(self, state: str) -> int:
         """How many messages are in a state."""
         return self._tx.execute(
             select(func.count()).select_from(delivery).where(delivery.c.state == state)
         ).scalar_one()
+
+    def _reminder(self, reminder_id: str) -> RenewalRequested:
+        row = self._tx.execute(select(reminder).where(reminder.c.id == reminder_id)).one()
+        return RenewalRequested(**row._asdict())
 
     def _set(self, delivery_id: str, **values: Any) -> None:
         self._tx.execute(update(delivery).where(delivery.c.id == delivery_id).values(values))

@@ -80,6 +80,12 @@ class Directory:
         rows = self._tx.execute(select(*_RECORD).where(person.c.id.in_(list(ids))))
         return {row.id: PersonRecord(**row._asdict()) for row in rows}
 
+    def student(self, pseudonym: str) -> PersonRecord | None:
+        """The student behind a pseudonym, if the directory knows them."""
+        query = select(*_RECORD).where(person.c.pseudonym == pseudonym, person.c.role == "student")
+        row = self._tx.execute(query).first()
+        return PersonRecord(**row._asdict()) if row else None
+
     def students_of(self, tutor: str) -> dict[str, PersonRecord]:
         """A tutor's own students, by pseudonym."""
         query = select(*_RECORD).join(tutoring, tutoring.c.student == person.c.id).where(tutoring.c.tutor == tutor)

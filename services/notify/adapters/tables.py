@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Connection,
     Double,
@@ -118,11 +119,20 @@ case_history = Table(
     Column("who", ForeignKey("person.id", ondelete="SET NULL")),
     Column("detail", String(200), nullable=False, server_default=""),
 )
+reminder = Table(
+    "reminder",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("student", _PSEUDONYM, nullable=False),
+    Column("reason", String(20), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("language", String(200), nullable=False),
+)
 delivery = Table(
     "delivery",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("case_id", ForeignKey("support_case.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("case_id", ForeignKey("support_case.id", ondelete="CASCADE"), nullable=True, index=True),
     Column("step", String(20), nullable=False),
     Column("recipient", ForeignKey("person.id", ondelete="CASCADE"), nullable=False),
     Column("state", String(20), nullable=False),
@@ -130,7 +140,14 @@ delivery = Table(
     Column("due_ms", BigInteger, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
+    Column(
+        "reminder_id",
+        ForeignKey("reminder.id", name="delivery_reminder", ondelete="CASCADE"),
+        nullable=True,
+        index=True,
+    ),
     Index("deliveries_due", "state", "due_ms"),
+    CheckConstraint("(case_id IS NULL) <> (reminder_id IS NULL)", name="delivery_about_one_thing"),
 )
 access_log = Table(
     "access_log",

@@ -10,15 +10,30 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.kernel.events import ConsentStateChanged, IndicatorsComputed, SupportTriggered
-from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS, Topic
+from services.kernel.events import (
+    ConsentApplied,
+    ConsentStateChanged,
+    IndicatorsComputed,
+    RenewalRequested,
+    SupportTriggered,
+)
+from services.kernel.topics import (
+    CONSENT_RECEIPTS,
+    CONSENT_STATE,
+    ENGAGEMENT_INDICATORS,
+    RENEWALS,
+    SUPPORT_TRIGGERS,
+    Topic,
+)
+from services.notify.adapters.tables import outbox
 from services.notify.domain import Case, Reason, has_seen, is_newer
 from services.notify.handlers.gate import Gate
+from services.notify.handlers.reminders import take_reminder
 from services.notify.handlers.unit import Unit
 
 OPENED = "opened"
 Judged = SupportTriggered | IndicatorsComputed
-Event = ConsentStateChanged | Judged
+Event = ConsentStateChanged | Judged | RenewalRequested
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,8 @@ def take(unit: Unit, gate: Gate, batches: Mapping[tuple[str, int], Sequence[Reco
     for record in ready:
         if isinstance(record.event, SupportTriggered):
             result.count(SUPPORT_TRIGGERS, take_trigger(unit, gate, record.event, consents.get(record.student)))
+        elif isinstance(record.event, RenewalRequested):
+            result.count(RENEWALS, take_reminder(unit, gate, record.event))
     take_indicators(unit, gate, [r for r in ready if r.topic is ENGAGEMENT_INDICATORS], consents, result)
     return result
 
@@ -78,6 +95,17 @@ def take_consents(unit: Unit, gate: Gate, records: Sequence[Record], result: Res
     stored = unit.snapshots.indicators(changed)
     unit.snapshots.forget_indicators(s for s, i in stored.items() if not gate.permits_keeping(changed[s], i))
     end_unpermitted(unit, gate, unit.cases.all_open(list(changed)) if changed else [])
+    _give_receipts(unit, gate, (known | changed).values())
+
+
+def _give_receipts(unit: Unit, gate: Gate, consents: Iterable[ConsentStateChanged]) -> None:
+    """Say that these are obeyed, if this commits; also of one known before, since somebody asks."""
+    applied_ms = gate.system.now_ms()
+    for consent in consents:
+        receipt = ConsentApplied(
+            student=consent.student, version=consent.version, consumer="notify", applied_ms=applied_ms
+        )
+        outbox.add(unit.tx, CONSENT_RECEIPTS, consent.student, receipt)
 
 
 def take_trigger(unit: Unit, gate: Gate, trigger: SupportTriggered, consent: ConsentStateChanged | None) -> str:
