@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, String, Table, f
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.consent.adapters.ledger import metadata
-from services.consent.domain.renewals import Reminder, Sent
+from services.consent.domain.renewals import Kind, Reminder, Sent
 
 reminders = Table(
     "reminders",
@@ -111,6 +111,12 @@ def sent_since(transaction: Connection, at_ms: int) -> int:
     """How many reminders were sent since."""
     query = select(func.count()).select_from(reminders).where(reminders.c.at_ms > at_ms)
     return transaction.execute(query).scalar_one()
+
+
+def kinds_since(transaction: Connection, at_ms: int) -> dict[Kind, int]:
+    """How many reminders of each kind were sent since."""
+    query = select(reminders.c.kind, func.count()).where(reminders.c.at_ms > at_ms).group_by(reminders.c.kind)
+    return {row[0]: row[1] for row in transaction.execute(query)}
 
 
 def add_reminders(transaction: Connection, new: Iterable[Reminder], now_ms: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    exists,
     func,
     insert,
     or_,
@@ -22,8 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from services.consent.adapters.ledger import metadata
+from services.consent.adapters.ledger import consent_events, metadata
 from services.consent.adapters.log_reader import Record
+from services.consent.domain.decisions import State
 from services.kernel.events import ConsentApplied
 
 CONSUMERS = ("ingest", "indicators", "notify")
@@ -87,9 +89,22 @@ def of_version(transaction: Connection, student: str, version: int) -> Row[Any] 
     return transaction.execute(select(propagations).where(*which).order_by(_columns.version).limit(1)).first()
 
 
-def delays_ms(transaction: Connection, since_ms: int, most: int) -> list[int]:
-    """From decision to applied everywhere, of at most so many versions recorded since then, the newest first."""
+def everywhere(transaction: Connection, student: str) -> dict[int, int]:
+    """The student's versions that everybody obeys or has obeyed, each with since when."""
+    known = (_columns.student == student) & _columns.everywhere_ms.is_not(None)
+    return {row.version: row.everywhere_ms for row in transaction.execute(select(propagations).where(known))}
+
+
+def delays_ms(transaction: Connection, since_ms: int, most: int, states: Collection[State] = ()) -> list[int]:
+    """From decision to applied everywhere, of at most so many versions recorded since then, the newest first.
+
+    `states`: only versions that hold a decision of one of these; all by default.
+    """
     query = select(_columns.everywhere_ms - _columns.recorded_ms).where(~_outstanding, _columns.recorded_ms >= since_ms)
+    if states:
+        events = consent_events.c
+        of_version = (events.student == _columns.student, events.version == _columns.version)
+        query = query.where(exists().where(*of_version, events.state.in_(states)))
     found = transaction.execute(query.order_by(_columns.recorded_ms.desc()).limit(most)).scalars()
     return [max(0, delay) for delay in found]
 

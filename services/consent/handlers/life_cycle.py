@@ -18,11 +18,11 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from services.consent.adapters import ledger, life_cycle
 from services.consent.adapters.life_cycle import Progress
 from services.consent.domain.decisions import ConsentEvent, Decision
-from services.consent.domain.renewals import Life, Reminder, Schedule, Sent, Texts
+from services.consent.domain.renewals import Kind, Life, Reminder, Schedule, Sent, Texts
 from services.consent.handlers.consents import Consents
 from services.consent.notices import Notices
 from services.kernel.background import Background
-from services.kernel.clock import Clock
+from services.kernel.clock import DAY_MS, Clock
 from services.kernel.database import reading
 from services.kernel.errors import ConfigurationError, TransientError
 from services.kernel.events import RenewalRequested
@@ -49,6 +49,21 @@ class _Look:
     waiting: int
     reminders: list[Reminder] = field(default_factory=list)
     moments: dict[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How the reminding of students goes, over a span of days back and ahead.
+
+    Attributes:
+        sent: reminders by kind in the span that is over.
+        waiting: students whose next step has come and was not taken yet.
+        coming: students whose next step, a reminder or an end, has come or will come in the span ahead.
+    """
+
+    sent: dict[Kind, int]
+    waiting: int
+    coming: int
 
 
 class LifeCycle:
@@ -120,6 +135,23 @@ class LifeCycle:
         """How many students are to be looked at now."""
         with reading(self._engine) as transaction:
             return life_cycle.count_due(transaction, self._clock.now_ms())
+
+    def renewal(self, days: int = 30) -> Renewal:
+        """How the reminding goes.
+
+        Raises:
+            TransientError: the database is away.
+        """
+        now_ms, span_ms = self._clock.now_ms(), days * DAY_MS
+        try:
+            with reading(self._engine) as transaction:
+                return Renewal(
+                    sent=life_cycle.kinds_since(transaction, now_ms - span_ms),
+                    waiting=life_cycle.count_due(transaction, now_ms),
+                    coming=life_cycle.count_due(transaction, now_ms + span_ms),
+                )
+        except (OperationalError, InterfaceError) as error:
+            raise TransientError("The database is away or too busy; try again in a minute.") from error
 
     def _begin(self, transaction: Connection) -> _Look:
         now_ms = self._clock.now_ms()

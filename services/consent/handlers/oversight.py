@@ -11,14 +11,20 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import anchors
 from services.consent.domain.deadlines import Deadline
+from services.consent.domain.decisions import State
 from services.consent.domain.requests import Kind
 from services.consent.domain.verification import Result
+from services.consent.handlers.life_cycle import LifeCycle, Renewal
 from services.consent.handlers.proof.verification import Verification, Verifying
+from services.consent.handlers.propagation import Health, Propagation
 from services.consent.handlers.requests import Requests
 from services.consent.notices import Notice, Notices
 from services.kernel.clock import Clock
 from services.kernel.database import reading
 from services.kernel.errors import TransientError
+
+SPAN_DAYS = 30
+_TAKEN_BACK: tuple[State, ...] = ("withdrawn",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,19 @@ class OpenRequests:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that the officer's page tells, at one moment."""
+    """Everything that the officer's page tells, at one moment.
+
+    Attributes:
+        withdrawals: how those of the last `SPAN_DAYS` reached everybody; what is outstanding counts every decision.
+        renewal: over `SPAN_DAYS` back and ahead.
+    """
 
     at_ms: int
     ledger: Ledger
+    withdrawals: Health
     requests: OpenRequests
     notices: tuple[Notice, ...]
+    renewal: Renewal
 
 
 class Oversight:
@@ -71,11 +84,14 @@ class Oversight:
         clock: Clock,
         verification: Verification,
         verifying: Verifying,
+        propagation: Propagation,
         requests: Requests,
         notices: Notices,
+        life_cycle: LifeCycle,
     ) -> None:
         self._engine, self._clock = engine, clock
         self._verification, self._verifying = verification, verifying
+        self._propagation, self._life_cycle = propagation, life_cycle
         self._requests, self._notices = requests, notices
 
     def report(self) -> Report:
@@ -88,8 +104,10 @@ class Oversight:
         return Report(
             at_ms=self._clock.now_ms(),
             ledger=Ledger(self._verification.last(), self._verifying.asked),
+            withdrawals=self._propagation.health(SPAN_DAYS, _TAKEN_BACK),
             requests=open_requests(requests),
             notices=tuple(map(self._notices.in_force, self._notices.languages)),
+            renewal=self._life_cycle.renewal(SPAN_DAYS),
         )
 
     def verify_now(self) -> None:

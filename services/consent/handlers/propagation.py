@@ -6,7 +6,7 @@ stays unanswered is published once more, at the same version: whoever knows it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TypeVar
@@ -17,9 +17,10 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from services.consent.adapters import ledger, propagation
 from services.consent.adapters.propagation import CONSUMERS
 from services.consent.domain import decisions as domain
+from services.consent.domain.decisions import State
 from services.consent.handlers.consents import FIRST_ASK_MS
 from services.kernel.background import Background
-from services.kernel.clock import Clock
+from services.kernel.clock import DAY_MS, Clock
 from services.kernel.database import reading
 from services.kernel.errors import TransientError
 from services.kernel.logs import log
@@ -69,8 +70,16 @@ class Propagation:
         row = self._read(lambda transaction: propagation.of_version(transaction, student, version))
         return {name: None if row is None else getattr(row, f"{name}_ms") for name in CONSUMERS}
 
-    def health(self, days: int = 30) -> Health:
-        """How it went with the decisions of so many days.
+    def everywhere(self, student: str) -> Mapping[int, int]:
+        """The student's versions that were applied everywhere, each with since when, in ms.
+
+        Raises:
+            TransientError: the database is away.
+        """
+        return self._read(lambda transaction: propagation.everywhere(transaction, student))
+
+    def health(self, days: int = 30, states: Collection[State] = ()) -> Health:
+        """How it went with the decisions of so many days; `states`: with such decisions only.
 
         Raises:
             TransientError: the database is away.
@@ -78,7 +87,7 @@ class Propagation:
         now_ms = self._clock.now_ms()
         delays, (waiting, oldest_ms) = self._read(
             lambda transaction: (
-                sorted(propagation.delays_ms(transaction, now_ms - days * 86_400_000, _MEASURED)),
+                sorted(propagation.delays_ms(transaction, now_ms - days * DAY_MS, _MEASURED, states)),
                 propagation.outstanding(transaction),
             )
         )

@@ -24,6 +24,8 @@ def report(known: Report, verdict: Verdict) -> dict[str, Any]:
             "checking": known.ledger.checking,
             "last": None if known.ledger.last is None else asdict(known.ledger.last),
         },
+        "withdrawals": asdict(known.withdrawals),
+        "renewal": asdict(known.renewal),
         "requests": {
             "open": known.requests.by_kind,
             "overdue": known.requests.overdue,

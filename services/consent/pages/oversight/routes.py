@@ -14,7 +14,7 @@ from services.consent.handlers.oversight import Oversight
 from services.consent.pages.oversight import data
 from services.consent.pages.oversight.lines import bar, lines
 from services.consent.pages.oversight.question import QuestionPages
-from services.consent.pages.oversight.verdict import judge
+from services.consent.pages.oversight.verdict import duration, judge
 from services.kernel.register import Register
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 
@@ -44,7 +44,9 @@ class OversightPages:
         @router.get("/oversight")
         def page(request: Request, _: Officer) -> Response:
             report = self.oversight.report()
-            return self._page(request, "report.html", {"report": report, "verdict": judge(report)})
+            return self._page(
+                request, "report.html", {"report": report, "verdict": judge(report), "duration": duration}
+            )
 
         @router.post("/oversight/verify", dependencies=[Depends(csrf_checked)])
         def verify(request: Request, _: Officer) -> Response:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.consent.handlers.oversight import Ledger, OpenRequests, Report
+from services.consent.handlers.oversight import SPAN_DAYS, Ledger, OpenRequests, Report
+from services.consent.handlers.propagation import Health
 from services.kernel.clock import DAY_MS
 
+STOPPED_WITHIN_S, PURGED_WITHIN_S = 5, 60  # what is promised of a withdrawal
 _CHECK_IS_OLD_MS = 2 * DAY_MS  # it is made once a day
 
 
@@ -46,7 +48,13 @@ class Verdict:
 
 def judge(report: Report) -> Verdict:
     """Judge each part of the report."""
-    return Verdict({"ledger": ledger(report.ledger, report.at_ms), "requests": requests(report.requests)})
+    return Verdict(
+        {
+            "ledger": ledger(report.ledger, report.at_ms),
+            "withdrawals": withdrawals(report.withdrawals),
+            "requests": requests(report.requests),
+        }
+    )
 
 
 def ledger(known: Ledger, now_ms: int) -> Judged:
@@ -59,6 +67,31 @@ def ledger(known: Ledger, now_ms: int) -> Judged:
     if now_ms > last.at_ms + _CHECK_IS_OLD_MS:
         return Judged(None, "the ledger was not checked for more than two days")
     return Judged(True, f"the chain of {_counted(last.events, 'decision')} holds")
+
+
+def withdrawals(known: Health) -> Judged:
+    """Whether what students took back was stopped everywhere in time, and nothing waits for a service."""
+    if known.oldest_s is not None and known.oldest_s > PURGED_WITHIN_S:
+        silent = _listed([name for name, count in known.outstanding.items() if count])
+        return Judged(False, f"{silent} {_has(silent)} not confirmed a decision for {duration(known.oldest_s)}")
+    if not known.count:
+        return Judged(True, f"no withdrawal had to be applied in the last {SPAN_DAYS} days")
+    assert known.p99_s is not None
+    assert known.slowest_s is not None
+    said = f"{_counted(known.count, 'withdrawal')} in the last {SPAN_DAYS} days {_were(known.count)} applied everywhere"
+    if known.p99_s > STOPPED_WITHIN_S:
+        return Judged(False, f"{said}, but one in a hundred took more than {duration(known.p99_s)}")
+    return Judged(True, f"{said}, the slowest in {duration(known.slowest_s)}")
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words, as exact as it matters."""
+    if seconds < 10:  # noqa: PLR2004 - tenths matter below
+        return f"{seconds:.1f} s"
+    for least, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= 2 * least:
+            return _counted(int(seconds // least), unit)
+    return _counted(int(seconds), "second")
 
 
 def requests(known: OpenRequests) -> Judged:
@@ -78,3 +111,11 @@ def _counted(number: int, of: str) -> str:
 
 def _are(number: int) -> str:
     return "is" if number == 1 else "are"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _has(names: str) -> str:
+    return "have" if " and " in names else "has"
