@@ -15,7 +15,7 @@ from fastapi.routing import iter_route_contexts
 from services.kernel.register import load_register
 
 EVERYBODY = "everybody"
-OWN_TOKEN = "whoever has the interface's own token"  # no role: a program of the registry or the directory
+FOR_PROGRAMS = {"POST /v1/registration", "POST /v1/directory"}  # a session opens nothing there
 _REGISTER = load_register()
 _VIEWS = {view.name for view in _REGISTER.views}
 
@@ -82,7 +82,7 @@ CONSENT = (
         "GET /register.jsonld": EVERYBODY,
         "GET /register.toml": EVERYBODY,
         "GET /register/notices/{version}/{language}": EVERYBODY,
-        "POST /v1/registration": OWN_TOKEN,
+        "POST /v1/registration": "imports",
     }
 )
 NOTIFY = (
@@ -96,7 +96,7 @@ NOTIFY = (
         "POST /tutor/cases/{case_id}/acknowledge": "cases-of-own-students",
         "POST /tutor/cases/{case_id}/close": "cases-of-own-students",
         "POST /tutor/cases/{case_id}/close/check": "cases-of-own-students",
-        "POST /v1/directory": OWN_TOKEN,
+        "POST /v1/directory": "imports",
     }
 )
 
@@ -110,8 +110,8 @@ def routes(app: FastAPI) -> Iterator[str]:
 
 def roles_that_see(what: str) -> set[str]:
     """The roles that the register lets see it."""
-    if what in {EVERYBODY, OWN_TOKEN}:
-        return {role.name for role in _REGISTER.roles} if what == EVERYBODY else set()
+    if what == EVERYBODY:
+        return {role.name for role in _REGISTER.roles}
     assert what in _VIEWS, f"the policy register declares no view {what!r}"
     return {role.name for role in _REGISTER.roles if what in role.sees}
 

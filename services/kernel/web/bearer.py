@@ -11,6 +11,7 @@ from services.kernel.web.claims import ClaimMissing, Claims
 from services.kernel.web.provider import ALGORITHMS, LEEWAY_S, Provider, SignInFailed
 from services.kernel.web.session import SignedIn, TokenRefused
 
+_DOTS = 2  # in a signed JWT
 _LONGEST = 8192  # characters; more is no access token
 
 
@@ -38,6 +39,8 @@ class BearerTokens:
             person = await self._read(token)
         except SignInFailed as error:
             self._count(error.reason)
+            if error.reason == "not-set-up":
+                raise TokenRefused("No provider of tokens is set up here.") from error
             raise
         except ClaimMissing as error:
             raise self._refused("claim", str(error)) from error
@@ -55,7 +58,7 @@ class BearerTokens:
         return person
 
     async def _read(self, token: str) -> SignedIn:
-        if not 0 < len(token) <= _LONGEST:
+        if len(token) > _LONGEST or token.count(".") != _DOTS:
             raise ValueError("no token")
         try:
             found = jwt.decode(token, await self._provider.keys(), algorithms=ALGORITHMS)

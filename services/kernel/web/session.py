@@ -10,17 +10,19 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
+from pydantic import SecretStr
 from starlette.middleware.sessions import SessionMiddleware
 
 from services.kernel.settings import SessionSettings, Settings, required
 
 CSRF_FIELD = "csrf"
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="signpost"'}
 _RENEW_AFTER_S = 30
 _SCHEME = "bearer "
 
@@ -140,6 +142,33 @@ def signed_in_as(*roles: str) -> Callable[[SignedIn], SignedIn]:
         if not any(map(person.has, roles)):
             raise RoleNeeded(person, roles)
         return person
+
+    return check
+
+
+def program_as(role: str, own_token: SecretStr | None, variable: str) -> Callable[[Request], Awaitable[None]]:
+    """A dependency of an interface for programs alone: a session opens nothing there.
+
+    Args:
+        own_token: opens it; its own, from the settings, for a program without an account at the provider.
+        role: opens it, too, with a bearer token of the provider.
+        variable: of the settings, for the message to whoever sends neither.
+    """
+    or_else = f"Send 'Authorization: Bearer TOKEN' with the token of {variable}, or one of the role {role}."
+    expected = own_token.get_secret_value().encode() if own_token else b""
+
+    async def check(request: Request) -> None:
+        sent = bearer_token(request)
+        if sent is None:
+            raise HTTPException(401, or_else, CHALLENGE)
+        if expected and hmac.compare_digest(sent.encode(), expected):
+            return
+        try:
+            person = await current_person(request)
+        except TokenRefused as error:
+            raise TokenRefused(f"{error} {or_else}") from error
+        if not person.has(role):
+            raise RoleNeeded(person, (role,))
 
     return check
 

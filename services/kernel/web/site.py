@@ -24,6 +24,7 @@ from services.kernel.web.i18n.catalogs import Languages, language
 from services.kernel.web.pages import STATIC
 from services.kernel.web.provider import Provider, SignInFailed
 from services.kernel.web.session import (
+    CHALLENGE,
     ForgedForm,
     RoleNeeded,
     SignInNeeded,
@@ -36,7 +37,6 @@ from services.kernel.web.session import (
 from services.kernel.web.signin import SignIn, interrupted
 
 _NOT_FOUND = 404
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="signpost"'}
 _SAYS_SO = 403
 _TRY_LATER = {"unreachable", "wrong-provider", "not-set-up"}
 
@@ -84,7 +84,7 @@ async def _to_sign_in(request: Request, _error: Exception) -> Response:
     if request.headers.get("hx-request") == "true":  # a part of a page: the whole of it is loaded again, and leads on
         return Response(status_code=401, headers={"HX-Refresh": "true"})
     if for_a_program(request):
-        return _json(401, "Sign in, or send an access token as 'Authorization: Bearer TOKEN'.", _CHALLENGE)
+        return _json(401, "Sign in, or send an access token as 'Authorization: Bearer TOKEN'.", CHALLENGE)
     if request.method == "GET":
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     else:
