@@ -45,9 +45,9 @@ def step(what: What, actor: str = STAFF) -> Step:
     return Step(what, actor, role, "Because.", "scope" if what == "paused" else None)
 
 
-def client_of(folder: Path) -> TestClient:
-    """The service with its database in `folder`; nothing publishes."""
-    wired = settings(folder)
+def client_of(folder: Path, **changes: Any) -> TestClient:
+    """The service with its database in `folder`, its settings changed so; nothing publishes."""
+    wired = settings(folder).model_copy(update=changes)
     engine = database.engine(wired.consent.database_url)
     database.migrate(engine, MIGRATIONS)
     engine.dispose()
