@@ -252,10 +252,12 @@ def test_decisions_go_on_while_the_ledger_is_checked(consent_url: str, office: O
     second.dispose()
 
 
-def test_it_is_checked_at_the_start_once_a_day_and_when_somebody_asks(office: Office) -> None:
+def test_it_is_checked_at_the_start_once_a_day_and_when_somebody_asks(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.consent.handlers.proof.verification._PAUSE_S", 0)
     verifying = Verifying(office.verification, office.clock, office.metrics)
     assert office.verification.last() is None
-    verifying.stop()  # its rounds then wait for nothing
     verifying.round()
     first = office.verification.last()
     assert first
@@ -273,3 +275,17 @@ def test_it_is_checked_at_the_start_once_a_day_and_when_somebody_asks(office: Of
     office.clock.advance(office.clock.now_ms() + DAY_MS)
     verifying.round()
     assert office.verification.last() != found
+
+
+def test_a_check_ends_with_its_process(office: Office) -> None:
+    """What it had not finished is not taken for a result."""
+    verifying = Verifying(office.verification, office.clock, office.metrics)
+    verifying.start()
+    verifying.stop()
+
+    assert "does not run" in (verifying.problem() or "")
+    stopped = Verifying(office.verification, office.clock, office.metrics)
+    stopped.stop()
+    before = office.verification.last()
+    stopped.round()
+    assert office.verification.last() == before

@@ -24,6 +24,7 @@ from services.kernel.metrics import ConsentMetrics
 _CHUNK = 2_000
 _SHOWN = 50
 _PAUSE_S = 5.0
+_BREATH_S = 0.05
 _AWAY = "The database is away; try again in a minute."
 _log = log(__name__)
 Progress = Callable[[int, int], None]  # events looked at, of how many
@@ -115,10 +116,12 @@ class Verifying(Background):
         try:
             last = self._verification.last()
             if self.asked or last is None or last.at_ms + DAY_MS <= self._clock.now_ms():
-                last = self._verification.run()
+                last = self._verification.run(progress=self._breathe)
                 self._verification.record(last)
                 self._asked.clear()
             self._tell(last)
+        except _Stopped:
+            return
         except TransientError as error:
             _log.warning("verifying_failed", problem=str(error))
         self.pause(_PAUSE_S)
@@ -127,9 +130,19 @@ class Verifying(Background):
         """For a health check; a large ledger takes its time."""
         return super().problem(within_s)
 
+    def _breathe(self, _seen: int, _of: int) -> None:
+        """Let the requests of the process go first, and its end."""
+        self.pause(_BREATH_S)
+        if self.stopping:
+            raise _Stopped
+
     def _tell(self, result: Result) -> None:
         self._metrics.ledger_verified.set(result.at_ms / 1000)
         self._metrics.ledger_faults.set(result.faults)
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """The process ends before the check does."""
 
 
 class _Rows:
