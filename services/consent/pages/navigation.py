@@ -14,7 +14,8 @@ NAVIGATION = (
     Link(said("My choices"), "/", ("student",)),
     Link(said("History and receipts"), "/history", ("student",)),
     Link(said("My requests"), "/requests", ("student",)),
-    Link(said("Oversight"), "/oversight", ("data-protection-officer", "administrator", "representative")),
+    Link(said("Oversight"), "/oversight", ("data-protection-officer",)),
+    Link(said("Coverage"), "/coverage", ("data-protection-officer", "senior-tutor", "representative")),
     Link(said("Requests"), "/staff/requests", ("data-protection-officer", "administrator")),
     Link(said("What is done here"), "/register"),
 )
