@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse
 from starlette.templating import Jinja2Templates
 
 from services.consent.domain.decisions import ruling, standing
-from services.consent.pages.student.after import After, Applications
+from services.consent.handlers.propagation import Propagation
+from services.consent.pages.student.after import After
 from services.consent.pages.student.choices import Choices
 from services.consent.pages.student.history import History
 from services.consent.pages.student.parts import Parts, Student
@@ -20,11 +21,11 @@ from services.kernel.web import site
 TEMPLATES, LOCALE = Path(__file__).with_name("templates"), Path(__file__).with_name("locale")
 
 
-def install(app: FastAPI, parts: Parts, applications: Applications, *, secure_cookies: bool) -> None:
+def install(app: FastAPI, parts: Parts, propagation: Propagation, *, secure_cookies: bool) -> None:
     """Add the pages to the app."""
     app.include_router(Choices(parts, secure_cookies).router())
-    app.include_router(After(parts, applications).router())
-    app.include_router(History(parts).router())
+    app.include_router(After(parts, propagation).router())
+    app.include_router(History(parts, propagation).router())
     app.include_router(_interface(parts))
     app.add_exception_handler(TransientError, _try_again(parts.pages))
 

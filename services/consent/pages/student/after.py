@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
+from services.consent.handlers.propagation import Propagation
 from services.consent.pages.student.parts import Parts, Student
 from services.consent.pages.student.records import Record, Records
 from services.kernel.web.session import SignedIn
 
 # Seconds until the page looks again by itself. Nearly always the first looks suffice; after the last it says so.
 _PAUSES = (0.5, 0.5, 1, 1, 2, 2, 3, 5, 5, 10, 10, 20, 30, 30)
-
-
-class Applications(Protocol):
-    """What is known of who obeys a student's consent."""
-
-    def applied(self, student: str, version: int) -> Mapping[str, int | None]:
-        """For each service that has to obey: since when it obeys that version, in ms; None while it has not said so."""
-
-
-class Unheard:
-    """Nothing has been heard from any service."""
-
-    def applied(self, _student: str, _version: int) -> Mapping[str, int | None]:
-        """Not one of them."""
-        return {"ingest": None, "indicators": None, "notify": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +53,7 @@ class After:
     """The routes `/decisions/{version}` and, for the part of it that changes, `/decisions/{version}/applied`."""
 
     parts: Parts
-    applications: Applications
+    propagation: Propagation
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -102,5 +88,5 @@ class After:
         return record
 
     def _progress(self, student: SignedIn, record: Record, look: int) -> Progress:
-        services = self.applications.applied(self.parts.pseudonym(student), record.version)
+        services = self.propagation.applied(self.parts.pseudonym(student), record.version)
         return Progress(record.version, services, record.only_ends, look)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
+from services.consent.handlers.propagation import Propagation
 from services.consent.pages.student.parts import Parts, Student
 from services.consent.pages.student.records import Records
 
@@ -15,6 +16,7 @@ class History:
     """The route `/history`."""
 
     parts: Parts
+    propagation: Propagation
 
     def router(self) -> APIRouter:
         """The route."""
@@ -26,5 +28,9 @@ class History:
         """The page."""
         parts = self.parts
         records = Records(parts.history(student), parts.asked, parts.notices)
-        context = {"records": records.newest_first(), "known": parts.notices.known}
+        context = {
+            "records": records.newest_first(),
+            "everywhere": self.propagation.everywhere(parts.pseudonym(student)),
+            "known": parts.notices.known,
+        }
         return parts.page(request, "history.html", context)
