@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from services.kernel.metrics import SignInMetrics
 from services.kernel.settings import SignInSettings
-from tests.support.identity import Identity, sign_in_through
+from tests.support.identity import Identity, choose, sign_in_through
 from tests.support.sessions import CSRF, cookie
 from tests.support.sites import BROWSER, Make, failed, outcomes, site_app, wrong_claims
 
@@ -64,6 +64,13 @@ def test_who_has_no_role_here_is_told_so_and_is_not_signed_in(
     assert "names no role that Signpost knows" in answer.text
     assert visitor.get("/mine").status_code == 303
     assert outcomes(sign_in_metrics) == {"no-role": 1}
+
+
+def test_of_two_tabs_that_sign_in_at_once_the_slower_one_is_led_in_too(visitor: TestClient) -> None:
+    slower = choose(visitor.get("/sign-in"), "s0000001")
+    sign_in_through(visitor, "s0000001")
+    answer = visitor.get(httpx2.URL(slower).raw_path.decode())
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 def test_signing_out_ends_the_session_here_then_at_the_provider_and_comes_back(visitor: TestClient) -> None:

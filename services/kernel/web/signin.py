@@ -61,7 +61,12 @@ class SignIn:
 
     async def finish(self, request: Request) -> Response:
         """Back from the provider: begin the session, or say why there is none."""
-        claims = await self.provider.finish(request)
+        try:
+            claims = await self.provider.finish(request)
+        except SignInFailed as error:
+            if error.reason == "expired" and visitor(request) is not None:  # by another tab, or by going back to this
+                return RedirectResponse("/", status_code=303)
+            raise
         if not self.claims.complete(claims):
             claims = await self.provider.told_more(claims)
         try:
