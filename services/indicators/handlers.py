@@ -80,8 +80,8 @@ class Partition:
             self._enforce(student)
         self._reconciled = True
 
-    def consent(self, record: RawRecord) -> None:
-        """Apply a consent state at once.
+    def consent(self, record: RawRecord) -> ConsentStateChanged | None:
+        """Apply a consent state at once; gives the student's state as it stands then, None of one that was deleted.
 
         Raises:
             InvalidMessage: it cannot be read. It must not be skipped: it could be a withdrawal.
@@ -96,12 +96,13 @@ class Partition:
                 raise InvalidMessage("wrong-key", "a consent record's key is not its student")
             known = self._consents.get(student)
             if known is not None and consent.version <= known.version:
-                return
+                return known
             self._consents[student] = consent
             self._permit(student, consent)
         if self._reconciled:
             self._enforce(student)
             self._refigure(student)
+        return self._consents.get(student)
 
     def enrolments(self, record: RawRecord) -> None:
         """Apply a student's enrolments; an unreadable record is passed over here and set aside by the agent."""

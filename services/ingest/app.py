@@ -19,6 +19,7 @@ from services.ingest.domain import Screen, Secrets
 from services.ingest.formats import native, xapi
 from services.ingest.handlers import Door
 from services.ingest.http.answers import Rejected, on_error
+from services.ingest.receipts import Receipts
 from services.ingest.ticks import Ticks
 from services.ingest.turnstile import Turnstile
 from services.kernel.clock import SystemClock
@@ -44,9 +45,10 @@ def create_app(settings: Settings) -> FastAPI:
     register = load_register(settings.register_file)
     sources = load_sources(settings.ingest.sources_file, register)
     metrics = IngestMetrics()
-    consents = ConsentView(settings.kafka, settings.ingest.consent_staleness_s, metrics)
     event_log = EventLog(settings.kafka)
     turnstile = Turnstile(settings.ingest.max_in_flight_bytes)
+    receipts = Receipts(turnstile, event_log)
+    consents = ConsentView(settings.kafka, settings.ingest.consent_staleness_s, metrics, receipts.give)
     door = Door(
         consents=consents,
         log=event_log,

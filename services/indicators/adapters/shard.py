@@ -15,6 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from services.indicators.adapters.receipts import receipts_for
 from services.indicators.handlers import Partition
 from services.indicators.ports import Changes
 from services.kernel.clock import SystemClock
@@ -28,6 +29,7 @@ from services.kernel.metrics import IndicatorMetrics
 from services.kernel.settings import Settings
 from services.kernel.topics import (
     ACTIVITY_EVENTS,
+    CONSENT_RECEIPTS,
     CONSENT_STATE,
     DEAD_LETTERS,
     ENGAGEMENT_INDICATORS,
@@ -130,6 +132,7 @@ class Shard:
         for topic, end in ends.items():
             self._consumer.seek(self._of(topic), end)
         self._unflushed, self._oldest_ms = 0, 0
+        self._obeyed: dict[str, int] = {}  # versions to give receipts for; those read until here are asked for
         self._flushed_at = time.monotonic()
         self._set_gauges()
         _log.info("shard_ready", partition=self._number, students=len(states), seconds=time.monotonic() - started)
@@ -137,8 +140,7 @@ class Shard:
     async def _round(self) -> None:
         """Consents first, then enrolments, then some events: a withdrawal never waits behind a backlog."""
         for record in await self._fetch(CONSENT_STATE, 0):
-            self._partition.consent(record)
-            self._flushed_at = 0  # what a consent takes away goes at once
+            self._take_consent(record)
         for record in await self._fetch(ENROLMENTS, 0):
             self._partition.enrolments(record)
         records = await self._fetch(ACTIVITY_EVENTS, 50, FETCH_RECORDS)
@@ -164,10 +166,16 @@ class Shard:
         end = (await self._consumer.end_offsets([self._of(CONSENT_STATE)]))[self._of(CONSENT_STATE)]
         while await self._consumer.position(self._of(CONSENT_STATE)) < end:
             for record in await self._fetch(CONSENT_STATE, 100):
-                self._partition.consent(record)
+                self._take_consent(record)
+
+    def _take_consent(self, record: RawRecord) -> None:
+        obeyed = self._partition.consent(record)
+        if obeyed is not None:
+            self._obeyed[obeyed.student] = obeyed.version
+        self._flushed_at = 0  # what a consent takes away goes at once, and so does the receipt
 
     def _is_due(self) -> bool:
-        if not self._unflushed and not self._partition.changed:
+        if not (self._unflushed or self._obeyed or self._partition.changed):
             return False
         flush_s = self._settings.indicators.flush_s
         patience = CATCHING_UP_FLUSH_S if self._lag() > CATCHING_UP_RECORDS else flush_s
@@ -185,6 +193,7 @@ class Shard:
                     source, self._settings.kafka.group("indicators-shards")
                 )
         self._partition.flushed()
+        self._obeyed.clear()
         self._measure(changes)
         self._unflushed, self._oldest_ms = 0, 0
         self._flushed_at = time.monotonic()
@@ -195,6 +204,7 @@ class Shard:
         await self._send(INDICATORS_STATE, [*_keyed(changes.states), (POSITION_KEY, position)])
         await self._send(ENGAGEMENT_INDICATORS, list(_keyed(changes.indicators)))
         await self._send(SUPPORT_TRIGGERS, [(t.student.encode(), encode(t)) for t in changes.triggers])
+        await self._send(CONSENT_RECEIPTS, receipts_for(self._obeyed))
         await self._send(DEAD_LETTERS, [(None, letter) for letter in letters])
 
     async def _send(self, topic: Topic, records: list[tuple[bytes | None, bytes | None]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -32,10 +32,21 @@ _log = log(__name__)
 
 
 class ConsentView:
-    """A table from student to consent; `run` keeps it, `of` asks it, `problem` says whether to believe it."""
+    """A table from student to consent; `run` keeps it, `of` asks it, `problem` says whether to believe it.
 
-    def __init__(self, kafka: KafkaSettings, staleness_s: float, metrics: IngestMetrics) -> None:
-        self._kafka, self._staleness_s = kafka, staleness_s
+    Args:
+        obeyed: told of the consents that are obeyed from now on, once the view is complete; also of those that it
+            had before, where somebody says them again.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        staleness_s: float,
+        metrics: IngestMetrics,
+        obeyed: Callable[[Sequence[ConsentStateChanged]], None] = lambda _: None,
+    ) -> None:
+        self._kafka, self._staleness_s, self._obeyed = kafka, staleness_s, obeyed
         self._topic = kafka.topic(CONSENT_STATE)
         self._decode = decoder(CONSENT_STATE)
         self._students: dict[str, ConsentStateChanged] = {}
@@ -115,25 +126,32 @@ class ConsentView:
         self._confirmed = asked
 
     def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        obeyed = {}
         for record in records:
             try:
-                self._take(record)
+                if consent := self._take(record):
+                    obeyed[consent.student] = consent
             except InvalidMessage as error:
                 where = f"{record.topic}[{record.partition}]@{record.offset}"
                 raise InvalidMessage(error.reason, f"{where}: a consent record cannot be read") from None
+        if obeyed and self._confirmed is not None:
+            self._obeyed(list(obeyed.values()))
 
-    def _take(self, record: ConsumerRecord) -> None:
+    def _take(self, record: ConsumerRecord) -> ConsentStateChanged | None:
+        """Keep what the record says if it is news; gives the student's consent as it stands then."""
         student = (record.key or b"").decode("ascii", "replace")
         if record.value is None:
             self._students.pop(student, None)
-            return
+            return None
         consent: ConsentStateChanged = self._decode(record.value)
         if consent.student != student:
             raise InvalidMessage("wrong-key", "its key is not its student")
         known = self._students.get(student)
-        if known is None or consent.version > known.version:
-            relevant = tuple(grant for grant in consent.grants if grant.purpose == INDIVIDUAL_INDICATORS)
-            self._students[student] = msgspec.structs.replace(consent, grants=relevant)
+        if known is not None and consent.version <= known.version:
+            return known
+        relevant = tuple(grant for grant in consent.grants if grant.purpose == INDIVIDUAL_INDICATORS)
+        self._students[student] = msgspec.structs.replace(consent, grants=relevant)
+        return self._students[student]
 
     def _age_s(self) -> float:
         return float("inf") if self._confirmed is None else time.monotonic() - self._confirmed

@@ -15,11 +15,11 @@ from aiokafka.errors import KafkaError
 
 from services.kernel.codec import encode
 from services.kernel.errors import TransientError
-from services.kernel.events import ActivityRecorded, ClockTicked
+from services.kernel.events import ActivityRecorded, ClockTicked, ConsentApplied
 from services.kernel.kafka import client_id, partition_of
 from services.kernel.logs import log
 from services.kernel.settings import KafkaSettings
-from services.kernel.topics import ACTIVITY_EVENTS
+from services.kernel.topics import ACTIVITY_EVENTS, CONSENT_RECEIPTS
 
 _CONNECT_S = 10.0
 _WRITE_S = 10.0
@@ -89,6 +89,16 @@ class EventLog:
         producer, value = await self.connect(), encode(ClockTicked(at_ms=at_ms))
         numbers = range(self._kafka.partitions)
         await self._written(producer, (producer.send(self._topic, value, partition=number) for number in numbers))
+
+    async def receipts(self, receipts: Sequence[ConsentApplied]) -> None:
+        """Say which consents the door obeys.
+
+        Raises:
+            TransientError: not all were acknowledged; who misses one asks again.
+        """
+        producer, topic = await self.connect(), self._kafka.topic(CONSENT_RECEIPTS)
+        sends = (producer.send(topic, encode(receipt), key=receipt.student.encode()) for receipt in receipts)
+        await self._written(producer, sends)
 
     def _send_event(self, producer: AIOKafkaProducer, event: ActivityRecorded) -> _Sends:
         student = event.student
