@@ -18,7 +18,7 @@ from services.consent.pages.navigation import NAVIGATION
 from services.consent.pages.oversight.question import QuestionPages
 from services.consent.pages.oversight.routes import OversightPages
 from services.consent.pages.portal import LOCALE, TEMPLATES
-from services.consent.pages.register import routes as register_pages
+from services.consent.pages.register.routes import RegisterPages
 from services.consent.pages.requests import routes as request_pages
 from services.consent.pages.requests.parts import Parts as RequestParts
 from services.consent.pages.student.parts import Parts as StudentParts
@@ -64,7 +64,7 @@ def _add_programs(app: FastAPI, wiring: Wiring) -> None:
     """What other programs, and the platform, ask for."""
     checks = {"database": lambda: database.behind(wiring.engine, MIGRATIONS), "relay": wiring.relay.problem}
     app.include_router(operations(wiring.metrics.registry, checks))
-    reader = Reader(wiring.register, wiring.notices.known, wiring.pseudonyms, wiring.zone)
+    reader = Reader(wiring.register, wiring.notices, wiring.pseudonyms, wiring.zone)
     app.include_router(registration.router(wiring.consents, reader, wiring.settings.consent.registrar_token))
     app.include_router(proofs.router(wiring.engine, wiring.keys))
     app.include_router(receipts.router(wiring.consents, wiring.receipts(), wiring.pseudonyms))
@@ -79,7 +79,7 @@ def _add_pages(app: FastAPI, wiring: Wiring) -> None:
     site.install(app, settings, pages, address, sign_in, languages=Languages(LOCALE))
     shown = StudentParts(consents, register, notices, wiring.pseudonyms, wiring.clock, wiring.terms, pages)
     portal.install(app, shown, wiring.propagation, secure_cookies=settings.session.secure_cookies)
-    register_pages.install(app, settings, wiring.published, notices, pages)
+    RegisterPages(settings, wiring.published, notices, pages).install(app)
     questions = QuestionPages(wiring.point_in_time, wiring.zone, pages)
     OversightPages(wiring.oversight(), wiring.coverages, questions, register, pages).install(app)
     assistance = Assistance(consents, wiring.requests, wiring.clock, wiring.terms)

@@ -53,13 +53,13 @@ class Register(Worded, frozen=True, kw_only=True, dict=True):
     """The whole register; look entries up by name in the dictionaries.
 
     Attributes:
-        since: the local day from which this version is in force.
+        dated: the day of this version; it is in force where services have loaded it.
         replaces: the version before, which is kept in `registers/` beside the file.
         note: why it changed, in a sentence of its editors.
     """
 
     version: Version
-    since: dt.date
+    dated: dt.date
     replaces: Version | None = None
     note: str = ""
     purposes: tuple[Purpose, ...]

@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 from services.consent.app import create_app
 from services.consent.notices import load_notices
 from services.consent.pages.portal import TEMPLATES
-from services.consent.pages.register import routes
 from services.consent.pages.register.linked_data import place
+from services.consent.pages.register.routes import RegisterPages
 from services.kernel.metrics import SignInMetrics
 from services.kernel.register import SHIPPED, load_register
 from services.kernel.settings import Settings
@@ -50,7 +50,7 @@ def ids(answer: httpx2.Response) -> list[str]:
 def test_anybody_reads_the_register_without_signing_in(client: TestClient) -> None:
     page = words(client.get("/register", headers=PAGE))
     assert f"{len(REGISTER.sources)} systems may be used for {len(REGISTER.askable)} purposes" in page
-    assert f"Version {REGISTER.version}, in force since 24 November 2026" in page
+    assert f"Version {REGISTER.version}, of 24 November 2026" in page
     assert "University of Signpost uses Signpost" in page
 
 
@@ -102,7 +102,7 @@ def test_an_approved_special_category_is_told_with_who_approved_it_and_what_happ
     own, app = settings(tmp_path), FastAPI()
     pages = templates(own, TEMPLATES)
     site.install(app, own, pages, "http://testserver", SignInMetrics())
-    routes.install(app, own, approved(), load_notices(REGISTER), pages)
+    RegisterPages(own, approved(), load_notices(REGISTER), pages).install(app)
     page = words(TestClient(app).get("/register", headers=PAGE))
     assert "Education Committee, 10 June 2026 (EC 26/41)" in page
     assert "No figure uses it yet, so it is removed" in page
@@ -122,6 +122,16 @@ def test_the_file_is_given_out_as_it_is_enforced_byte_for_byte(client: TestClien
     digest = hashlib.sha256(given.content).hexdigest()
     assert digest in client.get("/register", headers=PAGE).text
     assert client.get("/register.jsonld").json()["dct:identifier"] == f"sha256:{digest}"
+
+
+def test_earlier_versions_are_given_out_as_they_were(client: TestClient) -> None:
+    """A figure names the version that it was judged by; whoever has one can look it up."""
+    kept = SHIPPED.parent / "registers"
+    page = client.get("/register", headers=PAGE).text
+    for file in kept.glob("*.toml"):
+        assert client.get(f"/register/{file.name}").content == file.read_bytes()
+        assert f'href="/register/{file.name}"' in page
+    assert client.get("/register/1999-1.toml").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/register.toml", "/register.jsonld"])

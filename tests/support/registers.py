@@ -20,4 +20,4 @@ BENEFIT = (
 def approved() -> Published:
     """The register with one special category whose benefit was shown."""
     text = SHIPPED.read_text("utf-8").replace("[special_categories.cy]", BENEFIT, 1).encode()
-    return Published(parse_register(text, SHIPPED), text, Published.read().before, 0)
+    return Published(parse_register(text, SHIPPED), text, Published.read().earlier, 0)

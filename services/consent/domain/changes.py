@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 # Facts about the file itself rather than about what is done.
-_OF_THE_FILE = {"version", "since", "replaces", "note", "cy"}
+_OF_THE_FILE = {"version", "dated", "replaces", "note", "cy"}
 
 
 @dataclass(frozen=True, slots=True)

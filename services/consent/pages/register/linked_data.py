@@ -66,7 +66,7 @@ class LinkedData:
             "title": {"en": "Register of learner analytics", "cy": "Cofrestr dadansoddeg dysgwyr"},
             "description": _words(register, "note"),
             "schema:version": register.version,
-            "dct:issued": _typed("date", register.since.isoformat()),
+            "dct:issued": _typed("date", register.dated.isoformat()),
             "dct:identifier": f"sha256:{self.published.digest}",
             "dct:replaces": register.replaces or [],
             "dpv:hasDataController": {

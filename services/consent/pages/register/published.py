@@ -1,9 +1,10 @@
-"""The policy register as it is enforced (R8): the file itself, byte for byte, and the version that it replaced."""
+"""The policy register as it is enforced (R8): the file itself, byte for byte, and the versions before it."""
 
 from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,29 +22,34 @@ class Published:
     """A register with what it was read from.
 
     Attributes:
-        before: the text of the version that it replaces; None on the first.
+        earlier: the texts of the versions before, by version.
         changed_s: when the file was last written, in seconds since 1970.
     """
 
     register: Register
     text: bytes
-    before: bytes | None
+    earlier: Mapping[str, bytes]
     changed_s: float
 
     @classmethod
     def read(cls, file: Path | None = None) -> Published:
-        """Read the register and the version before it.
+        """Read the register and the versions before it.
 
         Raises:
-            ConfigurationError: the register cannot be used, or the version before is not kept beside it.
+            ConfigurationError: the register cannot be used, or the version that it replaces is not kept beside it.
         """
         path = file or SHIPPED
         try:
             text, changed_s = path.read_bytes(), path.stat().st_mtime
         except OSError as error:
             raise ConfigurationError(f"The policy register {path} cannot be used: {error}") from error
-        register = parse_register(text, path)
-        return cls(register, text, _before(register, path), changed_s)
+        register, earlier = parse_register(text, path), dict(_earlier(path.parent / EARLIER))
+        if register.replaces and register.replaces not in earlier:
+            raise ConfigurationError(
+                f"The policy register {path} replaces version {register.replaces}, which is not kept: put it, as it "
+                f"was, into {EARLIER}/{register.replaces}.toml beside the register."
+            )
+        return cls(register, text, earlier, changed_s)
 
     @property
     def digest(self) -> str:
@@ -52,27 +58,29 @@ class Published:
 
     @cached_property
     def changes(self) -> list[EntryChange]:
-        """What differs from the version before; all is new in the first."""
-        return changes(_read(self.before or b""), _read(self.text))
+        """What differs from the version that it replaces; nothing in the first."""
+        if self.register.replaces is None:
+            return []
+        return changes(_read(self.earlier[self.register.replaces]), _read(self.text))
 
 
-def _before(register: Register, path: Path) -> bytes | None:
-    if register.replaces is None:
-        return None
-    kept = path.parent / EARLIER / f"{register.replaces}.toml"
-    try:
-        text = kept.read_bytes()
-        version = _read(text).get("version")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(
-            f"The policy register {path} replaces version {register.replaces}, which cannot be read: {error}. Keep "
-            f"that version, as it was, as {EARLIER}/{kept.name} beside the register."
-        ) from error
-    if version != register.replaces:
-        raise ConfigurationError(
-            f"{kept} says that it is version {version!r}; keep there version {register.replaces}, as it was."
-        )
-    return text
+def _earlier(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The texts of all versions that are kept, by version.
+
+    Raises:
+        ConfigurationError: one cannot be read, or says that it is another.
+    """
+    for file in folder.glob("*.toml"):
+        try:
+            text = file.read_bytes()
+            version = _read(text).get("version")
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"The earlier policy register {file} cannot be read: {error}") from error
+        if version != file.stem:
+            raise ConfigurationError(
+                f"{file} says that it is version {version!r}; keep there version {file.stem}, as it was."
+            )
+        yield file.stem, text
 
 
 def _read(text: bytes) -> dict[str, Any]:

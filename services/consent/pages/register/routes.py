@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
@@ -17,60 +18,85 @@ from services.kernel.settings import Settings
 from services.kernel.web.i18n import catalogs
 
 PATH = "/register"
-_LINKS = (
-    f'<{PATH}.jsonld>; rel="alternate"; type="{MEDIA_TYPE}", <{PATH}.toml>; rel="alternate"; type="application/toml"'
-)
+_TOML = "application/toml"
+_LINKS = f'<{PATH}.jsonld>; rel="alternate"; type="{MEDIA_TYPE}", <{PATH}.toml>; rel="alternate"; type="{_TOML}"'
 
 
-def install(app: FastAPI, settings: Settings, published: Published, notices: Notices, pages: Jinja2Templates) -> None:
-    """Add the register to the app."""
-    page = settings.consent.public_url.rstrip("/") + PATH
-    pages.env.filters["figure"] = view.figure
-    router = APIRouter(include_in_schema=False)
+@dataclass(frozen=True, slots=True)
+class RegisterPages:
+    """What the pages stand on."""
 
-    def in_force() -> list[Notice]:
-        return [notices.in_force(language) for language in notices.languages]
+    settings: Settings
+    published: Published
+    notices: Notices
+    pages: Jinja2Templates
 
-    def linked_data(request: Request, **headers: str) -> Response:
-        linked = LinkedData(published, in_force(), settings.institution.name, page)
-        return for_programs(request, linked.encode(), MEDIA_TYPE, headers)
+    def install(self, app: FastAPI) -> None:
+        """Add the register to the app."""
+        self.pages.env.filters["figure"] = view.figure
+        router = APIRouter(include_in_schema=False)
+        for path, answer in (
+            (PATH, self.register),
+            (f"{PATH}.jsonld", self.linked_data),
+            (f"{PATH}.toml", self.file),
+            (f"{PATH}/{{version}}.toml", self.earlier),
+            (f"{PATH}/notices/{{version}}/{{language}}", self.notice),
+        ):
+            router.add_api_route(path, answer, methods=["GET", "HEAD"], response_model=None)
+        app.include_router(router)
 
-    @router.api_route(PATH, methods=["GET", "HEAD"])
-    def register(request: Request) -> Response:
+    def register(self, request: Request) -> Response:
+        """The page, or the data for whoever prefers it."""
+        headers = {"Vary": "Accept", "Link": _LINKS}
         if wants_linked_data(request.headers.get("accept", "")):
-            return linked_data(request, Vary="Accept", Link=_LINKS)
+            return for_programs(request, self._linked(), MEDIA_TYPE, headers)
         context = {
-            "shown": view.Shown(published, catalogs.language()),
-            "notices": in_force(),
-            "contact": settings.institution.data_protection_contact,
+            "shown": view.Shown(self.published, catalogs.language()),
+            "notices": self._in_force(),
+            "contact": self.settings.institution.data_protection_contact,
             "view": view,
             "place": place,
         }
-        return pages.TemplateResponse(request, "register.html", context, headers={"Vary": "Accept", "Link": _LINKS})
+        return self.pages.TemplateResponse(request, "register.html", context, headers=headers)
 
-    @router.api_route(f"{PATH}.jsonld", methods=["GET", "HEAD"])
-    def register_jsonld(request: Request) -> Response:
-        return linked_data(request)
+    def linked_data(self, request: Request) -> Response:
+        """The register as JSON-LD."""
+        return for_programs(request, self._linked(), MEDIA_TYPE)
 
-    @router.api_route(f"{PATH}.toml", methods=["GET", "HEAD"])
-    def register_toml(request: Request) -> Response:
-        return for_programs(request, published.text, "application/toml", {}, published.changed_s)
+    def file(self, request: Request) -> Response:
+        """The file that the services obey."""
+        return for_programs(request, self.published.text, _TOML, changed_s=self.published.changed_s)
 
-    @router.api_route(f"{PATH}/notices/{{version}}/{{language}}", methods=["GET", "HEAD"])
-    def notice(request: Request, version: str, language: str) -> Response:
-        if (version, language) not in {(reached.version, reached.language) for reached in notices.reached()}:
+    def earlier(self, request: Request, version: str) -> Response:
+        """An earlier version of it."""
+        if version not in self.published.earlier:
+            raise HTTPException(404, "There was no such version.")
+        return for_programs(request, self.published.earlier[version], _TOML)
+
+    def notice(self, request: Request, version: str, language: str) -> Response:
+        """A notice that is or was in force."""
+        if (version, language) not in {(notice.version, notice.language) for notice in self.notices.reached()}:
             raise HTTPException(404, "There is no such notice.")
-        return pages.TemplateResponse(request, "notice.html", {"notice": notices.of(version, language)})
+        return self.pages.TemplateResponse(request, "notice.html", {"notice": self.notices.of(version, language)})
 
-    app.include_router(router)
+    def _in_force(self) -> list[Notice]:
+        return [self.notices.in_force(language) for language in self.notices.languages]
+
+    def _linked(self) -> bytes:
+        page = self.settings.consent.public_url.rstrip("/") + PATH
+        return LinkedData(self.published, self._in_force(), self.settings.institution.name, page).encode()
 
 
 def for_programs(
-    request: Request, content: bytes, media_type: str, headers: Mapping[str, str], changed_s: float | None = None
+    request: Request,
+    content: bytes,
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+    changed_s: float | None = None,
 ) -> Response:
     """The content, for any site to read and to keep for a while; or that whoever asks has it already."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    told = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300", "ETag": tag, **headers}
+    told = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300", "ETag": tag, **(headers or {})}
     if changed_s is not None:
         told["Last-Modified"] = formatdate(changed_s, usegmt=True)
     if _is_known(request, tag, changed_s):

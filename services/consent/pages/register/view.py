@@ -102,7 +102,8 @@ class Shown:
         self.language = language
         self.register = published.register.told(language)
         self.digest = published.digest
-        self._changes = published.changes if published.before is not None else []
+        self.earlier = sorted(published.earlier, reverse=True)
+        self._changes = published.changes
         self._roles = {role.name: role for role in self.register.roles}
 
     @property
