@@ -6,6 +6,7 @@ import click
 
 from services.cli.consent.asking import permitted, verify_receipt
 from services.cli.consent.proof import anchor, rotate_key, verify
+from services.cli.consent.republish import republish
 
 
 @click.group()
@@ -13,5 +14,5 @@ def consent() -> None:
     """Prove the consent ledger, ask it and care for it."""
 
 
-for _command in (verify, verify_receipt, permitted, anchor, rotate_key):
+for _command in (verify, verify_receipt, permitted, anchor, rotate_key, republish):
     consent.add_command(_command)

@@ -81,6 +81,18 @@ def histories(transaction: Connection, students: Collection[str]) -> dict[str, l
     return found
 
 
+def students(transaction: Connection, after: str, most: int) -> list[str]:
+    """The next students in the ledger, in their order, at most so many."""
+    student = consent_events.c.student
+    query = select(student).where(student > after).distinct().order_by(student).limit(most)
+    return list(transaction.execute(query).scalars())
+
+
+def count_students(transaction: Connection) -> int:
+    """How many students are in the ledger."""
+    return transaction.execute(select(func.count(consent_events.c.student.distinct()))).scalar_one()
+
+
 def take_turn(transaction: Connection) -> None:
     """Let no other writer begin until this transaction ends; to be called before it reads what it decides by.
 
