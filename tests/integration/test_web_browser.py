@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from fastapi import Depends, FastAPI, Request, Response
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
 from deploy.local.machine.ports import free_port
@@ -22,6 +23,7 @@ from tests.support.identity import running_identity
 from tests.support.sessions import SECRET
 from tests.support.waiting import eventually
 
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}}
 pytestmark = pytest.mark.needs("chromium")
 
 
@@ -83,3 +85,28 @@ def test_who_is_somebody_else_here_can_change_that(address: str, page: Page) -> 
     expect(page).to_have_url(f"{address}/")
     page.goto(f"{address}/mine")
     expect(page.get_by_text("Ada Example")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_shown_on_the_way_in_and_out_can_be_used_by_everybody(
+    address: str, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    """On a phone, by axe-core's rules: the provider's page, and what may come of it."""
+    page = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme).new_page()
+    page.goto(f"{address}/mine")
+    provider = page.url.partition("/authorize")[0]
+    problems = found_on(page)
+    choose(page, "x0000001")
+    problems += found_on(page)
+    for path in (f"{provider}/", f"{provider}/authorize", f"{address}/signed-out", f"{address}/sign-in/callback"):
+        page.goto(path)
+        problems += found_on(page)
+    assert problems == []
+    page.context.close()
+
+
+def found_on(page: Page) -> list[str]:
+    """What axe-core finds wrong, and whether the page is wider than the phone."""
+    wrong = Axe().run(page, options=RULES).response["violations"]
+    too_wide = page.evaluate("document.documentElement.scrollWidth") > page.evaluate("innerWidth")
+    return [f"{page.url}: {each['id']}" for each in wrong] + ([f"{page.url}: too wide"] if too_wide else [])

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections import Counter
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from deploy.demo.events import Span
+from deploy.demo.commands import sign_in_people
 from deploy.demo.university import (
     Demo,
     University,
     demo_university,
     directory_bodies,
+    officers,
     people,
     registration_bodies,
 )
+from services.kernel.register import load_register
 
+FIRST_PEOPLE = "3bc06131847f0c7c"  # of the default university: whoever was in a demonstration once stays
 LONDON = ZoneInfo("Europe/London")
 SPAN = Span(dt.date(2026, 9, 28), 70, LONDON)
 CELLS = [("individual-indicators", "vle"), ("tutor-notify", "vle"), ("tutor-notify", "library")]
@@ -44,6 +49,18 @@ def test_people_are_distinct_and_their_addresses_nobodys(university: University)
     assert len({person.id for person in university.people}) == 208
     assert len({person.email for person in university.people}) == 208
     assert all(person.email.endswith(".example.org") and person.email.isascii() for person in university.people)
+
+
+def test_whoever_looks_after_the_whole_can_be_chosen_too_and_changes_nobody_else(university: University) -> None:
+    """All roles of the register occur; whoever has none of a student's or tutor's is in no directory."""
+    chosen = sign_in_people(Demo())
+    assert {role for somebody in chosen for role in somebody["roles"]} == {role.name for role in load_register().roles}
+    assert [each["id"] for each in chosen[: len(university.people)]] == [person.id for person in university.people]
+    assert officers(Demo()) == officers(Demo(students=50, tutors=2))
+    assert officers(Demo()) != officers(Demo(seed=2))
+    assert not {officer.id for officer in officers(Demo())} & {person.id for person in university.people}
+    digest = hashlib.sha256(repr([(p.id, p.name) for p in university.people]).encode()).hexdigest()
+    assert digest.startswith(FIRST_PEOPLE)
 
 
 def test_every_student_has_one_tutor_in_a_group_of_equal_size(university: University) -> None:
