@@ -161,6 +161,19 @@ def test_the_list_shows_what_is_due_first_and_by_kind(client: TestClient) -> Non
     assert listed("?kind=access&state=closed") == []
 
 
+def test_a_request_is_found_by_the_students_id_or_by_its_number(client: TestClient) -> None:
+    desk = staff(client)
+    path, other = written_down(desk), written_down(desk, person="s0000002")
+    take_step(desk, path, "answer")
+    number = path.rpartition("/")[2]
+    for query in ("S0000001", f" {number.lower()} "):
+        page = desk.get(f"/staff/requests?q={query}")
+        assert "One request is known under" in words(page)
+        assert path in page.text
+        assert other not in page.text
+    assert "No requests are known under" in words(desk.get("/staff/requests?q=s0000003"))
+
+
 def test_an_id_that_no_module_knows_is_questioned_before_it_is_written_down(client: TestClient, tmp_path: Path) -> None:
     desk = staff(client)
     assert "Check that it is typed right" not in words(desk.post("/staff/requests/new", **NEW))

@@ -40,6 +40,7 @@ def test_a_student_makes_each_kind_of_request_in_three_steps(client: TestClient,
     assert page.url.path == f"/requests/{said['id']}"
     expected = "We confirm by" if kind == "complaint" else "We answer by"
     assert expected in words(page)
+    assert "We have your request." in words(page)
     assert "You have one open request." in words(ada.get("/requests"))
 
 
@@ -144,6 +145,7 @@ def test_words_after_an_answer_are_seen_by_staff_who_can_open_it_again(client: T
     student(client).post(f"{path}/words", words="That is not what I meant.")
     desk = staff(client)
 
+    assert "One closed request has new words" in words(desk.get("/staff/requests"))
     assert "New words" in words(desk.get("/staff/requests?state=closed"))
     assert "Reopened" in words(take_step(desk, f"/staff{path}", "reopen"))
     assert "One request is open, and none is overdue." in words(desk.get("/staff/requests"))

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from services.consent.domain import requests as domain
 from services.consent.domain.drafts import IN_ENGLISH, MOST_WORDS, STAFF_CHANNELS, Draft
 from services.consent.domain.requests import KINDS, NotPossible, Reason, Step, What, pause_reasons
-from services.consent.handlers.requests import ChangedMeanwhile, Reader
+from services.consent.handlers.requests import ChangedMeanwhile, NoSuchRequest, Reader
 from services.consent.pages.requests.parts import Form, Parts, draft_id, several, text
 from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
@@ -59,19 +59,29 @@ class StaffPages:
         router.add_api_route("/{request_id}/steps/{name}", self.take, methods=["POST"], dependencies=_FORM)
         return router
 
-    def all(self, request: Request, _: Staff, kind: str = "", state: str = "open") -> Response:
-        """What is due first stands first."""
-        which = self._parts.requests.standing("closed" if state == "closed" else "open")
-        seen = [self._parts.seen(asked) for asked in which]
+    def all(self, request: Request, _: Staff, kind: str = "", state: str = "open", q: str = "") -> Response:
+        """What is due first stands first; or those of one student, or of one number."""
+        closed = self._parts.requests.standing("closed")
+        listed = closed if state == "closed" else self._parts.requests.standing()
+        seen = [self._parts.seen(asked) for asked in (self._matching(q) if q.strip() else listed)]
         context = {
             "requests": [one for one in seen if kind in {"", one.asked.kind}],
             "overdue": sum(one.due.overdue for one in seen),
             "of_all": len(seen),
+            "unheard": sum(not asked.heard for asked in closed),
             "kind": kind,
             "state": "closed" if state == "closed" else "open",
+            "q": q.strip(),
             "kinds": KINDS,
         }
         return self._parts.page(request, "staff_all.html", context)
+
+    def _matching(self, words: str) -> list[domain.Request]:
+        """The request of that number, or all of the student of that id."""
+        try:
+            return [self._parts.requests.get(words.strip().upper())]
+        except NoSuchRequest:
+            return self._parts.requests.of_student(self._parts.pseudonyms.of(words))
 
     def form(self, request: Request, _: Staff) -> Response:
         """An empty form for somebody who rang, came or wrote."""

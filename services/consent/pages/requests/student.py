@@ -13,8 +13,9 @@ from services.consent.domain.drafts import MOST_WORDS, Draft, Problem
 from services.consent.domain.requests import KINDS, NotPossible, Step
 from services.consent.handlers.requests import NoSuchRequest
 from services.consent.pages.requests.parts import Form, Parts, draft_id, kind_named, several, text
+from services.kernel.web.i18n.catalogs import gettext as _
 from services.kernel.web.i18n.catalogs import language
-from services.kernel.web.session import SignedIn, csrf_checked, signed_in_as
+from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 
 Student = Annotated[SignedIn, Depends(signed_in_as("student"))]
 _FORM = [Depends(csrf_checked)]
@@ -46,7 +47,7 @@ class StudentPages:
         context = {"requests": ordered, "looks": self._parts.looks(self._pseudonym(student))}
         return self._parts.page(request, "mine.html", context)
 
-    def kinds(self, request: Request, _: Student) -> Response:
+    def kinds(self, request: Request, _student: Student) -> Response:
         """What can be asked for."""
         return self._parts.page(request, "kinds.html", {"kinds": KINDS})
 
@@ -65,6 +66,7 @@ class StudentPages:
             return self._parts.page(request, "check.html", {"draft": draft, "about": self._titles(draft)})
         opened = draft.opened(self._pseudonym(student), "student", "student", self._parts.clock.now_ms())
         made = self._parts.requests.open(opened)
+        flash(request, _("We have your request."))
         return RedirectResponse(f"/requests/{made.id}", status_code=303)
 
     def one(self, request: Request, student: Student, request_id: str) -> Response:
@@ -79,7 +81,7 @@ class StudentPages:
             problem: Problem = "words-long" if too_long else "words-missing"
             return self._one(request, student, request_id, words=words, problems={"words": problem}, status=422)
         step = Step("words", "student", "student", words.strip())
-        return self._taken(request, student, request_id, step)
+        return self._taken(request, student, request_id, step, _("We have your words."))
 
     def ask_withdraw(self, request: Request, student: Student, request_id: str) -> Response:
         """The question before it is done."""
@@ -112,13 +114,17 @@ class StudentPages:
         }
         return self._parts.page(request, "one.html", context, status)
 
-    def _taken(self, request: Request, student: SignedIn, request_id: str, step: Step) -> Response:
+    def _taken(
+        self, request: Request, student: SignedIn, request_id: str, step: Step, then: str | None = None
+    ) -> Response:
         try:
             self._parts.requests.step(request_id, step, student=self._pseudonym(student))
         except NoSuchRequest:
             self._parts.found(request_id, self._pseudonym(student))
         except NotPossible:  # staff closed it at the same moment: the page says how it stands
             return self._one(request, student, request_id, words=step.text, status=409)
+        if then:
+            flash(request, then)
         return RedirectResponse(f"/requests/{request_id}", status_code=303)
 
     def _form(
