@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deploy.demo.events import Span
 from deploy.demo.commands import sign_in_people
+from deploy.demo.events import Span
 from deploy.demo.university import (
     Demo,
     University,
