@@ -12,18 +12,20 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from services.consent.adapters import access_log, anchors, places
+from services.consent.adapters import access_log, anchors, life_cycle, places, propagation
 from services.consent.adapters.ledger import MIGRATIONS
 from services.consent.adapters.log_reader import Record
+from services.consent.adapters.propagation import CONSUMERS
 from services.consent.app import create_app
+from services.consent.domain.renewals import Reminder
 from services.consent.domain.verification import Result
 from services.consent.handlers.coverage import Coverages
 from services.consent.handlers.proof.anchoring import Anchoring
 from services.consent.handlers.proof.verification import Verification
 from services.consent.signing import Keys, PublicKeys
 from services.kernel import database
-from services.kernel.clock import SystemClock
-from services.kernel.events import Enrolment, EnrolmentsChanged
+from services.kernel.clock import DAY_MS, SystemClock
+from services.kernel.events import ConsentApplied, Enrolment, EnrolmentsChanged
 from services.kernel.ids import Pseudonyms
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.settings import Settings
@@ -146,6 +148,43 @@ def test_the_first_line_says_so_when_the_record_was_changed(officer: Visitor, en
     page = officer.get("/oversight").text
     assert "<h1>We do not keep our word: the ledger is not as it was recorded in 2 places.</h1>" in page
     assert "Needs you" in page
+
+
+@pytest.mark.requirement("R3")
+def test_withdrawals_are_followed_until_every_service_has_confirmed(
+    client: TestClient, officer: Visitor, engine: Engine
+) -> None:
+    """Only what was taken back is measured: a bulk import of a year's decisions says nothing about a withdrawal."""
+    withdrawn = row(PEOPLE[0], state="withdrawn", **{"from": "2026-10-10T09:00:00+01:00"})
+    assert client.post("/v1/registration", json={"decisions": [withdrawn]}, headers=BEARER).status_code == 200
+    before = officer.get("/v1/oversight").json()["withdrawals"]
+    assert before["count"] == 0
+    assert before["outstanding"] == dict.fromkeys(CONSUMERS, len(PEOPLE) + 1)
+
+    now_ms = SystemClock().now_ms()
+    receipts = [
+        Record(student, ConsentApplied(student=student, version=2, consumer=consumer, applied_ms=now_ms + 2_000))
+        for student in map(pseudonym, PEOPLE)
+        for consumer in ("ingest", "indicators", "notify")
+    ]
+    with engine.begin() as transaction:
+        propagation.take(transaction, receipts)
+    after = officer.get("/v1/oversight").json()["withdrawals"]
+    assert after["count"] == 1
+    assert 2 <= after["slowest_s"] < 60
+    assert after["outstanding"] == dict.fromkeys(CONSUMERS, 0)
+    assert "1 applied everywhere" in officer.get("/oversight").text
+
+
+def test_the_officer_sees_how_the_reminding_goes(officer: Visitor, engine: Engine) -> None:
+    now_ms = SystemClock().now_ms()
+    until_ms = now_ms + DAY_MS
+    sent = [Reminder(pseudonym(person), "first", until_ms, "en", ()) for person in PEOPLE[:12]]
+    with engine.begin() as transaction:
+        life_cycle.add_reminders(transaction, sent, now_ms - DAY_MS)
+        life_cycle.put_due(transaction, {pseudonym(PEOPLE[0]): until_ms, pseudonym(PEOPLE[1]): now_ms - 1})
+    assert officer.get("/v1/oversight").json()["renewal"] == {"sent": {"first": 12}, "waiting": 1, "coming": 2}
+    assert "12 sent in 30 days" in officer.get("/oversight").text
 
 
 def test_before_anything_was_checked_the_first_line_says_that_it_is_not_known(officer: Visitor) -> None:

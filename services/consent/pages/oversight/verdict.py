@@ -10,6 +10,7 @@ from services.consent.handlers.propagation import Health
 from services.kernel.clock import DAY_MS
 
 STOPPED_WITHIN_S, PURGED_WITHIN_S = 5, 60  # what is promised of a withdrawal
+_TENTH = 0.1
 _CHECK_IS_OLD_MS = 2 * DAY_MS  # it is made once a day
 
 
@@ -43,7 +44,7 @@ class Verdict:
         """The first line."""
         opening = {True: "We keep our word", False: "We do not keep our word", None: "We cannot show it all yet"}
         said = [part.words for part in self.parts.values() if part.holds is self.holds]
-        return f"{opening[self.holds]}: {_listed(said)}."
+        return f"{opening[self.holds]}: {'; '.join(said)}."
 
 
 def judge(report: Report) -> Verdict:
@@ -75,19 +76,19 @@ def withdrawals(known: Health) -> Judged:
         silent = _listed([name for name, count in known.outstanding.items() if count])
         return Judged(False, f"{silent} {_has(silent)} not confirmed a decision for {duration(known.oldest_s)}")
     if not known.count:
-        return Judged(True, f"no withdrawal had to be applied in the last {SPAN_DAYS} days")
+        return Judged(True, f"no withdrawal had to be applied in {SPAN_DAYS} days")
     assert known.p99_s is not None
     assert known.slowest_s is not None
-    said = f"{_counted(known.count, 'withdrawal')} in the last {SPAN_DAYS} days {_were(known.count)} applied everywhere"
+    said = f"{_counted(known.count, 'withdrawal')} in {SPAN_DAYS} days {_were(known.count)} applied everywhere"
     if known.p99_s > STOPPED_WITHIN_S:
-        return Judged(False, f"{said}, but one in a hundred took more than {duration(known.p99_s)}")
+        return Judged(False, f"{said}, 99 in 100 within {duration(known.p99_s)}, not {STOPPED_WITHIN_S} s")
     return Judged(True, f"{said}, the slowest in {duration(known.slowest_s)}")
 
 
 def duration(seconds: float) -> str:
     """A length of time in words, as exact as it matters."""
     if seconds < 10:  # noqa: PLR2004 - tenths matter below
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s" if seconds >= _TENTH else "less than 0.1 s"
     for least, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= 2 * least:
             return _counted(int(seconds // least), unit)
