@@ -42,8 +42,9 @@ class Keys:
                 _write_new(file, [OKPKey.generate_key(ALGORITHM, auto_kid=True)])
             if file.stat().st_mode & _READ_BY_ALL:
                 raise ConfigurationError(
-                    f"Everybody on this machine can read the signing key {file}, so everybody could sign: "
-                    "make a new one with `signpost consent rotate-key`, and see who could have used the old."
+                    f"Everybody on this machine can read the signing key {file}, and so could sign in our name. Take "
+                    "that right away (chmod o-rwx); if somebody may have read it, also put a new key in its place "
+                    "with `signpost consent rotate-key`."
                 )
             return cls(_private_first(json.loads(file.read_text("utf-8"))))
         except (OSError, ValueError, KeyError, TypeError, JoseError) as error:

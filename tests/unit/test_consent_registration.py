@@ -17,7 +17,7 @@ from tests.support.consent import row
 
 REGISTER = load_register()
 PSEUDONYMS = Pseudonyms("a secret")
-READER = Reader(REGISTER, load_notices(REGISTER).known, PSEUDONYMS, ZoneInfo("Europe/London"))
+READER = Reader(REGISTER, load_notices(REGISTER), PSEUDONYMS, ZoneInfo("Europe/London"))
 MS_OF_FROM = 1_789_977_600_000
 
 
@@ -33,6 +33,14 @@ def test_a_yes_holds_for_a_year_unless_it_says_otherwise() -> None:
     assert [decision.from_ms for decision in said] == [MS_OF_FROM, MS_OF_FROM]
     assert said[0].until_ms == MS_OF_FROM + 365 * 86_400_000
     assert said[1].until_ms == 1_798_070_400_000
+
+
+def test_that_a_student_was_asked_can_be_recorded_without_an_answer() -> None:
+    decisions, errors = READER.read(body(row(state="requested")))
+    ((asked,),) = decisions.values()
+
+    assert not errors
+    assert (asked.state, asked.until_ms, asked.actor) == ("requested", None, "registrar")
 
 
 def test_students_are_known_by_pseudonym_only_and_their_decisions_stand_together() -> None:

@@ -36,6 +36,8 @@ class Anchoring(Background):
         super().__init__("consent-anchoring")
         self._engine, self._keys, self._clock, self._metrics = engine, keys, clock, metrics
         self._public = PublicKeys(keys.public)
+        for reason in ("database", "ledger-changed"):  # an alert needs the series before the first failure
+            metrics.anchoring_failures.labels(reason)
 
     def round(self) -> None:
         """Sign an anchor where one is due."""
@@ -47,6 +49,7 @@ class Anchoring(Background):
         except LedgerChanged as error:
             self._metrics.anchoring_failures.labels("ledger-changed").inc()
             _log.error("ledger_changed", problem=str(error), mend="signpost consent verify")
+            self.pause(_EVERY_MS / 1000)
         self.pause(_PAUSE_S)
 
     def anchor(self) -> str | None:
