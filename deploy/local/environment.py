@@ -18,6 +18,7 @@ from services.kernel.web.signin import CALLBACK, SIGNED_OUT
 
 _WITH_PAGES = ("consent", "notify")
 _THIS_MACHINE = "127.0.0.1"
+_CONTACT = "SIGNPOST_INSTITUTION__DATA_PROTECTION_CONTACT"
 _PROGRAM = Somebody("signpost-program", "A program of the demonstration", ("data-protection-officer", "administrator"))
 _SECRET_ENDINGS = ("SECRET", "TOKEN", "KEY", "PASSWORD")
 
@@ -96,6 +97,7 @@ def _own(folder: StateFolder, run: RunFile, secrets: Secrets) -> dict[str, dict[
         "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _THIS_MACHINE))),
     }
     consent = {
+        _CONTACT: os.environ.get(_CONTACT, "data-protection@university.example"),
         "SIGNPOST_CONSENT__DATABASE_URL": _sqlite(folder.path / "consent.db"),
         "SIGNPOST_CONSENT__REGISTRAR_TOKEN": secrets.registrar_token,
         "SIGNPOST_CONSENT__PUBLIC_URL": run.services["consent"],
