@@ -27,7 +27,7 @@ def directory(
     """The route of the import."""
     router = APIRouter(prefix="/v1", tags=["directory"])
     required(token, _VARIABLE)
-    authorised = Depends(program_as("administrator", token, _VARIABLE))
+    authorised = Depends(program_as(role="administrator", own_token=token, variable=_VARIABLE))
 
     @router.post("/directory", dependencies=[authorised])
     async def put(request: Request) -> JSONResponse:
