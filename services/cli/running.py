@@ -19,7 +19,8 @@ def consent() -> None:
     """What students permit: their page, the registrar's API, the ledger.
 
     Needs a Kafka broker, SIGNPOST_INSTITUTION__PSEUDONYM_SECRET and SIGNPOST_SESSION__SECRET; keeps its data in
-    SIGNPOST_CONSENT__DATABASE_URL (SQLite by default). Listens on SIGNPOST_CONSENT__HOST and …__PORT (8101).
+    SIGNPOST_CONSENT__DATABASE_URL (SQLite by default). People sign in at the OpenID provider
+    SIGNPOST_SIGN_IN__ISSUER, which is not asked before somebody does. Listens on SIGNPOST_CONSENT__HOST and …__PORT (8101).
     """
     from services.consent.app import create_app
 
@@ -44,7 +45,8 @@ def notify() -> None:
 
     Needs a Kafka broker, a mail server (SIGNPOST_NOTIFY__SMTP_HOST, …__SMTP_PORT),
     SIGNPOST_INSTITUTION__PSEUDONYM_SECRET and SIGNPOST_SESSION__SECRET; keeps its data in
-    SIGNPOST_NOTIFY__DATABASE_URL (SQLite by default). Listens on SIGNPOST_NOTIFY__HOST and …__PORT (8104).
+    SIGNPOST_NOTIFY__DATABASE_URL (SQLite by default). People sign in at the OpenID provider
+    SIGNPOST_SIGN_IN__ISSUER, which is not asked before somebody does. Listens on SIGNPOST_NOTIFY__HOST and …__PORT (8104).
     """
     from services.notify.app import create_app
 
