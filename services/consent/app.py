@@ -12,7 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from services.consent.adapters.ledger import MIGRATIONS
 from services.consent.api import permitted, proofs, receipts, registration
 from services.consent.api.registration_body import Reader
-from services.consent.handlers.assisted import Assistance
+from services.consent.handlers.requests.assistance import Assistance
 from services.consent.pages import portal
 from services.consent.pages.navigation import NAVIGATION
 from services.consent.pages.oversight.question import QuestionPages

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from services.consent.adapters import places, propagation
 from services.consent.adapters.ledger import outbox
 from services.consent.adapters.log_reader import LogReader, Record
-from services.consent.domain.deadlines import DeadlineRules
 from services.consent.domain.decisions import Terms
 from services.consent.domain.renewals import Schedule
+from services.consent.domain.requests.deadlines import DeadlineRules
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.coverage import Coverages, Tabulating
 from services.consent.handlers.life_cycle import LifeCycle, Living
@@ -20,8 +20,8 @@ from services.consent.handlers.proof.anchoring import Anchoring
 from services.consent.handlers.proof.permitted import PointInTime
 from services.consent.handlers.proof.verification import Verification, Verifying
 from services.consent.handlers.propagation import AskingAgain, Propagation
-from services.consent.handlers.request_watch import RequestWatch
-from services.consent.handlers.requests import Requests
+from services.consent.handlers.requests.handling import Requests
+from services.consent.handlers.requests.watch import RequestWatch
 from services.consent.notices import FOLDER, load_notices
 from services.consent.pages.register.published import Published
 from services.consent.receipts.document import Issuer
@@ -59,7 +59,8 @@ class Wiring:
         self.notices = load_notices(self.register, own.notices_folder or FOLDER, self.clock, self.zone)
         secret = required(settings.institution.pseudonym_secret, "SIGNPOST_INSTITUTION__PSEUDONYM_SECRET")
         self.pseudonyms = Pseudonyms(secret)
-        self.terms = Terms(self.zone, own.renewal_days)
+        special = frozenset(self.register.askable) - frozenset(self.register.purpose)
+        self.terms = Terms(self.zone, own.renewal_days, special)
         self.rules = DeadlineRules(
             self.zone, own.change_request_days, own.complaint_answer_days, frozenset(own.holidays)
         )

@@ -10,10 +10,10 @@ from sqlalchemy import Engine, event, select
 
 from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.domain.decisions import ConsentEvent
-from services.consent.domain.requests import NotPossible, Request, RequestEvent, Step
-from services.consent.handlers.assisted import Assistance, Assisted
+from services.consent.domain.requests.request import NotPossible, Request, RequestEvent, Step
 from services.consent.handlers.consents import Consents
-from services.consent.handlers.requests import ChangedMeanwhile, Reader, Requests
+from services.consent.handlers.requests.assistance import Assistance, Assisted
+from services.consent.handlers.requests.handling import ChangedMeanwhile, Reader, Requests
 from services.kernel import database
 from services.kernel.clock import StreamClock
 from services.kernel.codec import decoder

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from services.consent.domain.drafts import MOST_WORDS
-from services.consent.domain.requests import KINDS
+from services.consent.domain.requests.drafts import MOST_WORDS
+from services.consent.domain.requests.request import KINDS
 from tests.support.consent import Visitor
 from tests.support.consent_requests import client_of, hidden, made, staff, student, take_step, words
 

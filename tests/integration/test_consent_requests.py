@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from services.consent.adapters import access_log
 from services.consent.adapters.access_log import Access
 from services.consent.adapters.ledger import MIGRATIONS
-from services.consent.domain.requests import NotPossible, RequestEvent, What
-from services.consent.handlers.requests import ChangedMeanwhile, NoSuchRequest, Reader, new_id
+from services.consent.domain.requests.request import NotPossible, RequestEvent, What
+from services.consent.handlers.requests.handling import ChangedMeanwhile, NoSuchRequest, Reader, new_id
 from services.kernel import database
 from services.kernel.clock import DAY_MS
 from tests.support.consent_requests import NOW, OTHER, STAFF, STUDENT, asked, requests, step

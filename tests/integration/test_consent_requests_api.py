@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from prometheus_client import generate_latest
 from sqlalchemy import Engine
 
-from services.consent.handlers.request_watch import RequestWatch
-from services.consent.handlers.requests import Requests
+from services.consent.handlers.requests.handling import Requests
+from services.consent.handlers.requests.watch import RequestWatch
 from services.kernel import database
 from services.kernel.clock import DAY_MS, StreamClock
 from services.kernel.errors import TransientError
@@ -129,7 +129,7 @@ def test_open_and_overdue_requests_are_counted_by_kind(consent_engine: Engine) -
 def test_a_database_that_is_away_stops_no_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     service = Requests(database.engine(f"sqlite:///{tmp_path}/none.db"), StreamClock(NOW), RULES)
     watch = RequestWatch(service, ConsentMetrics())
-    monkeypatch.setattr("services.consent.handlers.request_watch.EVERY_S", 0)
+    monkeypatch.setattr("services.consent.handlers.requests.watch.EVERY_S", 0)
     watch.round()
     with pytest.raises(TransientError):
         watch.count()

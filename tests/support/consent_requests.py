@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 
 from services.consent.adapters.ledger import MIGRATIONS
 from services.consent.app import create_app
-from services.consent.domain.deadlines import DeadlineRules
-from services.consent.domain.requests import Kind, Request, RequestEvent, Step, What
-from services.consent.handlers.requests import Requests, new_id
+from services.consent.domain.requests.deadlines import DeadlineRules
+from services.consent.domain.requests.request import Kind, Request, RequestEvent, Step, What
+from services.consent.handlers.requests.handling import Requests, new_id
 from services.kernel import database
 from services.kernel.clock import StreamClock
 from tests.support.consent import TERMS, Visitor, settings

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.consent.domain import deadlines
-from services.consent.domain.deadlines import DeadlineRules, deadline, may_extend, months_later, next_working_day
-from services.consent.domain.requests import RIGHTS, Kind, Request, RequestEvent, What
+from services.consent.domain.requests import deadlines
+from services.consent.domain.requests.deadlines import (
+    DeadlineRules,
+    deadline,
+    may_extend,
+    months_later,
+    next_working_day,
+)
+from services.consent.domain.requests.request import RIGHTS, Kind, Request, RequestEvent, What
 
 ZONE = ZoneInfo("Europe/London")
 CHRISTMAS = frozenset({dt.date(2026, 12, 25), dt.date(2026, 12, 28)})

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
-from services.consent.domain.drafts import IN_ENGLISH, MOST_WORDS, Draft, Problem
-from services.consent.domain.requests import RequestEvent
+from services.consent.domain.requests.drafts import IN_ENGLISH, MOST_WORDS, Draft, Problem
+from services.consent.domain.requests.request import RequestEvent
 
 TODAY = dt.date(2026, 11, 24)
 ASKABLE, LANGUAGES = {"tutor-notify", "student-view"}, {"en", "cy"}

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from services.consent.domain.coverage import Coverage, Row, Share
-from services.consent.domain.deadlines import Deadline
+from services.consent.domain.requests.deadlines import Deadline
 from services.consent.domain.verification import Result
 from services.consent.handlers.life_cycle import Renewal
 from services.consent.handlers.oversight import Due, Ledger, Report, open_requests

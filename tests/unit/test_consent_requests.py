@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from services.consent.domain.requests import (
+from services.consent.domain.requests.request import (
     KINDS,
     Channel,
     Kind,

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from services.consent.adapters.ledger import metadata
-from services.consent.domain.requests import CLOSED, Request, RequestEvent
+from services.consent.domain.requests.request import CLOSED, Request, RequestEvent
 
 requests = Table(
     "requests",

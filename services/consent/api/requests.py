@@ -11,10 +11,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from msgspec import Meta, Struct
 
-from services.consent.domain import requests as domain
-from services.consent.domain.deadlines import Deadline
-from services.consent.domain.drafts import IN_ENGLISH, Draft
-from services.consent.handlers.requests import new_id
+from services.consent.domain.requests import request as domain
+from services.consent.domain.requests.deadlines import Deadline
+from services.consent.domain.requests.drafts import IN_ENGLISH, Draft
+from services.consent.handlers.requests.handling import new_id
 from services.consent.pages.requests.parts import Parts
 from services.kernel.web.session import SignedIn, csrf_checked, signed_in_as
 

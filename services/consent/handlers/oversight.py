@@ -10,14 +10,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import anchors
-from services.consent.domain.deadlines import Deadline
 from services.consent.domain.decisions import State
-from services.consent.domain.requests import Kind
+from services.consent.domain.requests.deadlines import Deadline
+from services.consent.domain.requests.request import Kind
 from services.consent.domain.verification import Result
 from services.consent.handlers.life_cycle import LifeCycle, Renewal
 from services.consent.handlers.proof.verification import Verification, Verifying
 from services.consent.handlers.propagation import Health, Propagation
-from services.consent.handlers.requests import Requests
+from services.consent.handlers.requests.handling import Requests
 from services.consent.notices import Notice, Notices
 from services.kernel.clock import Clock
 from services.kernel.database import reading

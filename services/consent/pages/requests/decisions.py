@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
-from services.consent.domain import requests as domain
 from services.consent.domain.decisions import Cell, ConsentEvent, Standing, ruling, standing
-from services.consent.domain.drafts import IN_ENGLISH, MOST_WORDS
-from services.consent.domain.requests import NotPossible
-from services.consent.handlers.assisted import Assisted
-from services.consent.handlers.requests import ChangedMeanwhile, NoSuchRequest
+from services.consent.domain.requests import request as domain
+from services.consent.domain.requests.drafts import IN_ENGLISH, MOST_WORDS
+from services.consent.domain.requests.request import NotPossible
+from services.consent.handlers.requests.assistance import Assisted
+from services.consent.handlers.requests.handling import ChangedMeanwhile, NoSuchRequest
 from services.consent.notices import Notice, PurposeNotice
 from services.consent.pages.requests.parts import Form, Parts, text
 from services.consent.pages.requests.staff import Staff, reader

@@ -13,13 +13,13 @@ from starlette.datastructures import FormData
 from starlette.templating import Jinja2Templates
 
 from services.consent.adapters.access_log import Access
-from services.consent.domain import requests as domain
-from services.consent.domain.deadlines import Deadline, DeadlineRules
-from services.consent.domain.drafts import Draft, Problem
-from services.consent.domain.requests import KINDS, Kind
-from services.consent.handlers.assisted import Assistance
+from services.consent.domain.requests import request as domain
+from services.consent.domain.requests.deadlines import Deadline, DeadlineRules
+from services.consent.domain.requests.drafts import Draft, Problem
+from services.consent.domain.requests.request import KINDS, Kind
 from services.consent.handlers.consents import Consents
-from services.consent.handlers.requests import NoSuchRequest, Requests, new_id
+from services.consent.handlers.requests.assistance import Assistance
+from services.consent.handlers.requests.handling import NoSuchRequest, Requests, new_id
 from services.consent.notices import Notices
 from services.kernel.clock import Clock
 from services.kernel.ids import Pseudonyms

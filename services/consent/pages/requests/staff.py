@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
-from services.consent.domain import requests as domain
-from services.consent.domain.drafts import IN_ENGLISH, MOST_WORDS, STAFF_CHANNELS, Draft
-from services.consent.domain.requests import KINDS, NotPossible, Reason, Step, What, pause_reasons
-from services.consent.handlers.requests import ChangedMeanwhile, NoSuchRequest, Reader
+from services.consent.domain.requests import request as domain
+from services.consent.domain.requests.drafts import IN_ENGLISH, MOST_WORDS, STAFF_CHANNELS, Draft
+from services.consent.domain.requests.request import KINDS, NotPossible, Reason, Step, What, pause_reasons
+from services.consent.handlers.requests.handling import ChangedMeanwhile, NoSuchRequest, Reader
 from services.consent.pages.requests.parts import Form, Parts, draft_id, several, text
 from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
-from services.consent.domain.drafts import MOST_WORDS, Draft, Problem
-from services.consent.domain.requests import KINDS, NotPossible, Step
-from services.consent.handlers.requests import NoSuchRequest
+from services.consent.domain.requests.drafts import MOST_WORDS, Draft, Problem
+from services.consent.domain.requests.request import KINDS, NotPossible, Step
+from services.consent.handlers.requests.handling import NoSuchRequest
 from services.consent.pages.requests.parts import Form, Parts, draft_id, kind_named, several, text
 from services.kernel.web.i18n.catalogs import gettext as _
 from services.kernel.web.i18n.catalogs import language

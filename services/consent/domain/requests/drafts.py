@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from services.consent.domain.requests import KINDS, Channel, Kind, Request, RequestEvent
+from services.consent.domain.requests.request import KINDS, Channel, Kind, Request, RequestEvent
 
 Problem = Literal[
     "kind",

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import Cell, ConsentEvent, Decision, Terms, Via
-from services.consent.domain.requests import NotPossible, Request, Step
+from services.consent.domain.requests.request import NotPossible, Request, Step
 from services.consent.handlers.consents import Consents
-from services.consent.handlers.requests import Reader, Requests
+from services.consent.handlers.requests.handling import Reader, Requests
 from services.kernel.clock import Clock
 
 _SPECIAL = "special-category:"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from services.consent.domain.requests import RIGHTS, Request
+from services.consent.domain.requests.request import RIGHTS, Request
 
 COMPLAINT_ACKNOWLEDGED_DAYS = 30
 _MONTHS, _EXTENDED_MONTHS = 1, 3

@@ -17,9 +17,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from services.consent.adapters import access_log, ledger, places
 from services.consent.adapters import requests as store
 from services.consent.adapters.access_log import Access
-from services.consent.domain.deadlines import Deadline, DeadlineRules, deadline, may_extend
 from services.consent.domain.decisions import ConsentEvent
-from services.consent.domain.requests import NotPossible, Request, Step, What, possible, take
+from services.consent.domain.requests.deadlines import Deadline, DeadlineRules, deadline, may_extend
+from services.consent.domain.requests.request import NotPossible, Request, Step, What, possible, take
 from services.kernel.clock import Clock
 from services.kernel.database import reading
 from services.kernel.errors import SignpostError, TransientError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 
-from services.consent.domain.requests import KINDS
-from services.consent.handlers.requests import Requests
+from services.consent.domain.requests.request import KINDS
+from services.consent.handlers.requests.handling import Requests
 from services.kernel.background import Background
 from services.kernel.clock import DAY_MS
 from services.kernel.errors import TransientError

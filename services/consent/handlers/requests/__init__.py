@@ -1,0 +1,1 @@
+"""Use cases of students' requests: handling them, deciding for a student under one, and watching deadlines."""
