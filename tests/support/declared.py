@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -17,6 +18,9 @@ SPECIAL = "special-category:"
 _NAMED_SPECIAL = re.compile(f"{SPECIAL}([a-z0-9-]+)")
 # Calls whose texts are roles: everything given to the first; of a link in the navigation, its third argument.
 _ADMITS, _LINK = "signed_in_as", "Link"
+_NAMED = frozenset({"purpose", "source", "rule", "indicator", "activity"})
+# Which argument of which function, by its place, is what.
+_PLACED = {"permitting": {1: "purpose", 2: "source"}, "Decision": {0: "purpose", 1: "source"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ def uses(module: Module) -> Iterator[Use]:
             yield from _arguments(node)
             yield from _roles(node)
             yield from _labels(node, LABELS)
+        elif isinstance(node, ast.Compare):
+            yield from _comparison(node)
         elif isinstance(node, ast.Constant) and (named := _NAMED_SPECIAL.fullmatch(str(node.value))):
             yield Use("category", named[1], node.lineno)
 
@@ -68,10 +74,19 @@ def admitted(module: Module) -> set[str]:
 
 def _arguments(call: ast.Call) -> Iterator[Use]:
     """An argument of the name of a kind, wherever a call has it, is a name of that kind."""
-    kinds = {"purpose", "source", "rule", "indicator", "activity"}
-    for keyword in call.keywords:
-        if keyword.arg in kinds and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
-            yield Use(keyword.arg, keyword.value.value, call.lineno)
+    placed = _PLACED.get(_name(call.func), {})
+    certain = takewhile(lambda argument: not isinstance(argument, ast.Starred), call.args)
+    given = [(placed[place], argument) for place, argument in enumerate(certain) if place in placed]
+    given += [(keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg in _NAMED]
+    for kind, argument in given:
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            yield Use(kind, argument.value, call.lineno)
+
+
+def _comparison(node: ast.Compare) -> Iterator[Use]:
+    """What something of the name of a kind is compared with is a name of that kind."""
+    if (kind := _name(node.left)) in _NAMED:
+        yield from (Use(kind, name, line) for with_ in node.comparators for name, line in _texts(with_))
 
 
 def _roles(call: ast.Call) -> Iterator[Use]:

@@ -26,6 +26,9 @@ def module(text: str) -> Module:
     [
         ('permitting(consent, purpose="grading", source=source)', "purpose 'grading'"),
         ('permitting(consent, purpose=purpose, source="wifi")', "source 'wifi'"),
+        ('permitting(consent, "grading", source, at_ms=0)', "purpose 'grading'"),
+        ('if event.source == "wifi": pass', "source 'wifi'"),
+        ('if purpose in ("tutor-notify", "grading"): pass', "purpose 'grading'"),
         ('raise_trigger(rule="mood")', "rule 'mood'"),
         ('Indicator(indicator="iq")', "indicator 'iq'"),
         ('Claim(activity="sleeping")', "activity 'sleeping'"),
@@ -48,6 +51,7 @@ def test_an_offending_module_is_found_with_its_line(text: str, found: str) -> No
     [
         'permitting(consent, purpose="tutor-notify", source="vle")',
         'Depends(signed_in_as("student"))',
+        'Decision(*cell, "requested", 0)',
         'metrics.accepted.labels("vle").inc()',
         'metrics.refused.labels("excluded").inc()',
         f"name = f'{SPECIAL}{{category}}'",
