@@ -20,7 +20,7 @@ def consent() -> None:
 
     Needs a Kafka broker, SIGNPOST_INSTITUTION__PSEUDONYM_SECRET and SIGNPOST_SESSION__SECRET; keeps its data in
     SIGNPOST_CONSENT__DATABASE_URL (SQLite by default). People sign in at the OpenID provider
-    SIGNPOST_SIGN_IN__ISSUER, which is not asked before somebody does. Listens on SIGNPOST_CONSENT__HOST and …__PORT (8101).
+    SIGNPOST_SIGN_IN__ISSUER, asked only when somebody does. Listens on SIGNPOST_CONSENT__HOST and …__PORT (8101).
     """
     from services.consent.app import create_app
 
@@ -46,7 +46,7 @@ def notify() -> None:
     Needs a Kafka broker, a mail server (SIGNPOST_NOTIFY__SMTP_HOST, …__SMTP_PORT),
     SIGNPOST_INSTITUTION__PSEUDONYM_SECRET and SIGNPOST_SESSION__SECRET; keeps its data in
     SIGNPOST_NOTIFY__DATABASE_URL (SQLite by default). People sign in at the OpenID provider
-    SIGNPOST_SIGN_IN__ISSUER, which is not asked before somebody does. Listens on SIGNPOST_NOTIFY__HOST and …__PORT (8104).
+    SIGNPOST_SIGN_IN__ISSUER, asked only when somebody does. Listens on SIGNPOST_NOTIFY__HOST and …__PORT (8104).
     """
     from services.notify.app import create_app
 
