@@ -26,6 +26,11 @@ def recorded(engine: Engine) -> int:
         return transaction.execute(select(func.count()).select_from(consent_events)).scalar_one()
 
 
+def totals(**changes: Any) -> dict[str, Any]:
+    """What the API answers where nothing came of it, but for the changes."""
+    return {"dry_run": False, "recorded": 0, "unchanged": 0, "overtaken": 0, "students": 0, "states": {}} | changes
+
+
 def register(client: TestClient, *rows: Any) -> Any:
     return client.post("/v1/registration", json={"decisions": rows}, headers=BEARER)
 
@@ -56,9 +61,44 @@ def test_without_a_token_set_none_counts_as_one(tmp_path: Path) -> None:
 def test_the_same_body_again_changes_nothing(client: TestClient, consent_engine: Engine) -> None:
     rows = [row(), row("s2", state="refused"), row("s2", source="library")]
 
-    assert register(client, *rows).json() == {"recorded": 3, "unchanged": 0, "overtaken": 0, "students": 2}
-    assert register(client, *rows).json() == {"recorded": 0, "unchanged": 3, "overtaken": 0, "students": 0}
+    assert register(client, *rows).json() == totals(recorded=3, students=2, states={"given": 2, "refused": 1})
+    assert register(client, *rows).json() == totals(unchanged=3)
     assert recorded(consent_engine) == 3
+
+
+def test_a_dry_run_says_exactly_what_would_be_recorded_and_records_nothing(
+    client: TestClient, consent_engine: Engine
+) -> None:
+    register(client, row(), row("s2", state="refused", **{"from": "2026-10-21T09:00:00+01:00"}))
+    rows = [row(), row("s2"), row("s3"), row("s3", source="library", state="refused")]
+    dry = client.post("/v1/registration?dry_run=true", json={"decisions": rows}, headers=BEARER)
+
+    foreseen = {"recorded": 2, "unchanged": 1, "overtaken": 1, "students": 1, "states": {"given": 1, "refused": 1}}
+    assert dry.json() == totals(dry_run=True, **foreseen)
+    assert recorded(consent_engine) == 2
+    assert register(client, *rows).json() == totals(**foreseen)
+
+
+def test_a_dry_run_names_wrong_rows_as_the_real_one_does(client: TestClient) -> None:
+    body = {"decisions": [row(purpose="marking")]}
+    answers = [client.post(f"/v1/registration{query}", json=body, headers=BEARER) for query in ("", "?dry_run=1")]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert answers[0].json() == answers[1].json()
+
+
+def test_a_spreadsheet_goes_in_as_it_is(client: TestClient, consent_engine: Engine) -> None:
+    text = (
+        "\ufeffperson;purpose;source;state;from;until;notice;language\r\n"
+        "s1;tutor-notify;vle;given;2026-09-21T09:00:00+01:00;;2026-1;cy\r\n"
+    )
+    headers = BEARER | {"Content-Type": "text/csv"}
+    answer = client.post("/v1/registration", content=text.encode(), headers=headers)
+
+    assert answer.json() == totals(recorded=1, students=1, states={"given": 1})
+    wrong = client.post("/v1/registration", content=text.replace("vle", "fees").encode(), headers=headers).json()
+    assert [(error["line"], error["field"]) for error in wrong["errors"]] == [(2, "source")]
+    assert recorded(consent_engine) == 1
 
 
 def test_of_a_body_with_a_wrong_row_nothing_is_recorded(client: TestClient, consent_engine: Engine) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
 
+from services.consent.api.registration_forms import Form, RawRow, rows
 from services.consent.domain.decisions import Decision, a_year_later
-from services.kernel.errors import InvalidMessage
+from services.consent.domain.special import is_special
+from services.consent.notices import Notices
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register
 
 _FIELD = re.compile(r"(?:field `|at `\$\.)(\w+)`")
 _MENDING = {
+    "": "write one decision, with the fields that the description of the API names",
     "state": "write given, refused, withdrawn or requested",
     "person": "write the institution's id of the student as a text, not empty",
     "from": "write a date and time with its offset, such as 2026-09-21T09:00:00+01:00",
@@ -37,57 +40,85 @@ class _Row(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "fr
     until: str | None = None
 
 
-class _Body(Struct, frozen=True, forbid_unknown_fields=True):
-    decisions: list[Any]
-
-
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What is wrong with a row (counted from 0), where, and how to mend it."""
+    """What is wrong with a row, where, and how to mend it.
+
+    Attributes:
+        index: of the row, from 0.
+        line: on which it begins, from 1; None where a body has no lines to count.
+        other, other_line: the same of a row that it contradicts.
+    """
 
     index: int
+    line: int | None
     field: str
     problem: str
     mend: str
+    other: int | None = None
+    other_line: int | None = None
 
 
 class _WrongRowError(Exception):
-    def __init__(self, name: str, problem: str, mend: str) -> None:
+    def __init__(self, name: str, problem: str, mend: str, other: RawRow | None = None) -> None:
         super().__init__(problem)
-        self.field, self.problem, self.mend = name, problem, mend
+        self.field, self.problem, self.mend, self.other = name, problem, mend, other
+
+    def of(self, raw: RawRow) -> RowError:
+        """The error of that row."""
+        other = (self.other.index, self.other.line) if self.other else (None, None)
+        return RowError(raw.index, raw.line, self.field, self.problem, self.mend, *other)
+
+
+@dataclass(slots=True)
+class _Read:
+    """The decisions so far, and where each was said, to find two that contradict each other."""
+
+    shown: frozenset[tuple[str, str]]
+    decisions: dict[str, list[Decision]] = field(default_factory=dict)
+    said: dict[tuple[str, str, str, int], tuple[Decision, RawRow]] = field(default_factory=dict)
+
+    def add(self, student: str, decision: Decision, raw: RawRow) -> None:
+        key = (student, decision.purpose, decision.source, decision.from_ms)
+        before, other = self.said.setdefault(key, (decision, raw))
+        if before != decision:
+            problem = "it contradicts another row about the same student, purpose, source and moment"
+            raise _WrongRowError("state", problem, "keep what the student said last, or correct its from", other)
+        self.decisions.setdefault(student, []).append(decision)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads bodies against what is declared: purposes and sources of the register, notices that exist."""
+    """Reads bodies against what is declared: purposes and sources of the register, notices that were shown."""
 
     register: Register
-    notices: frozenset[tuple[str, str]]
+    notices: Notices
     pseudonyms: Pseudonyms
     zone: ZoneInfo
 
-    def read(self, body: bytes) -> tuple[Mapping[str, list[Decision]], list[RowError]]:
+    def read(self, body: bytes, form: Form = "json") -> tuple[Mapping[str, list[Decision]], list[RowError]]:
         """Decisions by the student's pseudonym, and what is wrong with which row.
 
         Raises:
             InvalidMessage: it is no such body at all.
         """
-        rows = _rows(body)
-        decisions: dict[str, list[Decision]] = {}
+        read = _Read(frozenset((notice.version, notice.language) for notice in self.notices.reached()))
         errors: list[RowError] = []
-        for index, raw in enumerate(rows):
+        for raw in rows(body, form):
             try:
                 row = _row(raw)
-                decisions.setdefault(self.pseudonyms.of(row.person), []).append(self._decision(row))
+                read.add(self.pseudonyms.of(row.person), self._decision(row, read.shown), raw)
             except _WrongRowError as wrong:
-                errors.append(RowError(index, wrong.field, wrong.problem, wrong.mend))
-        return decisions, errors
+                errors.append(wrong.of(raw))
+        return read.decisions, errors
 
-    def _decision(self, row: _Row) -> Decision:
-        for name, value, problem, mend in self._undeclared(row):
+    def _decision(self, row: _Row, shown: frozenset[tuple[str, str]]) -> Decision:
+        for name, value, problem, mend in self._undeclared(row, shown):
             raise _WrongRowError(name, f"{value!r} {problem}", mend)
         from_ms = _moment("from", row.from_)
         until_ms = self._until(row, from_ms)
+        if row.state == "given" and (replaced_ms := self.notices.replaced_ms(row.notice)) is not None:
+            _require_shown(row.notice, from_ms, replaced_ms)
         return Decision(
             purpose=row.purpose,
             source=row.source,
@@ -100,14 +131,17 @@ class Reader:
             actor="registrar",
         )
 
-    def _undeclared(self, row: _Row) -> Iterator[tuple[str, str, str, str]]:
+    def _undeclared(self, row: _Row, shown: frozenset[tuple[str, str]]) -> Iterator[tuple[str, str, str, str]]:
         unknown = "is not declared in the policy register"
-        if row.purpose not in self.register.purpose:
-            yield "purpose", row.purpose, unknown, f"write one of {', '.join(self.register.purpose)}"
+        if row.purpose not in self.register.askable:
+            yield "purpose", row.purpose, unknown, f"write one of {', '.join(self.register.askable)}"
+        if is_special(row.purpose) and row.state == "given":
+            problem = "is special-category data: a yes to it is said explicitly, and not at registration"
+            yield "purpose", row.purpose, problem, "let the student say it in the portal, or to a member of staff"
         if row.source not in self.register.source:
             yield "source", row.source, unknown, f"write one of {', '.join(self.register.source)}"
-        if (row.notice, row.language) not in self.notices:
-            known = ", ".join(f"{version} in {language}" for version, language in sorted(self.notices))
+        if (row.notice, row.language) not in shown:
+            known = ", ".join(f"{version} in {language}" for version, language in sorted(shown))
             yield "notice", row.notice, f"was never shown in {row.language!r}", f"write a notice that was: {known}"
 
     def _until(self, row: _Row, from_ms: int) -> int | None:
@@ -123,23 +157,22 @@ class Reader:
         return until_ms
 
 
-def _rows(body: bytes) -> list[Any]:
+def _row(raw: RawRow) -> _Row:
+    if raw.problem:
+        raise _WrongRowError("", raw.problem, _MENDING[""])
     try:
-        return msgspec.json.decode(body, type=_Body).decisions
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidMessage(
-            "not-a-registration", f'{error}. Send one JSON object: {{"decisions": [{{"person": …}}, …]}}.'
-        ) from error
-
-
-def _row(raw: Any) -> _Row:
-    try:
-        return msgspec.convert(raw, _Row)
+        return msgspec.convert(raw.content, _Row)
     except msgspec.ValidationError as error:
         problem = str(error).partition(" - at ")[0]
         found = _FIELD.search(str(error))
         name = found[1] if found else ""
-        raise _WrongRowError(name, problem, _MENDING.get(name, "see the description of the API")) from error
+        raise _WrongRowError(name, problem, _MENDING.get(name, _MENDING[""])) from error
+
+
+def _require_shown(version: str, from_ms: int, replaced_ms: int) -> None:
+    if from_ms >= replaced_ms:
+        problem = f"{version!r} had been replaced by then by a text that asks for something else"
+        raise _WrongRowError("notice", problem, "write the notice that the student read, or ask them again")
 
 
 def _moment(name: str, text: str) -> int:

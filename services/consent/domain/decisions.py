@@ -94,10 +94,15 @@ class ConsentEvent:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long a yes holds: a calendar year in `zone`, and it can be renewed in the last `renewal_days` before."""
+    """How long a yes holds: a calendar year in `zone`, and it can be renewed in the last `renewal_days` before.
+
+    Attributes:
+        special: the purposes of special categories whose benefit the register approves; a yes to others is none.
+    """
 
     zone: ZoneInfo
     renewal_days: int
+    special: frozenset[str] = frozenset()
 
     def renewable(self, event: ConsentEvent | None, now_ms: int) -> bool:
         """Whether that is a grant whose end is near."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -15,6 +16,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from services.consent.adapters import ledger, propagation
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import PORTAL, Cell, ConsentEvent, Decision, Outcome, Terms, Via
+from services.consent.domain.special import require_explicit
 from services.kernel.clock import Clock
 from services.kernel.database import reading
 from services.kernel.errors import TransientError
@@ -25,6 +27,7 @@ FIRST_ASK_MS = 10_000  # so long the services have to say that they obey, before
 CHUNK = 250  # students whose decisions share a transaction
 _ATTEMPTS = 8
 _LONGEST_WAIT_S = 0.2
+_LOOK_AGAIN_S = 0.11
 _BUSY = "The database is away or too busy; try again in a minute."
 _Result = TypeVar("_Result")
 Deciding = Callable[[str, Sequence[ConsentEvent]], Sequence[Decision]]  # from a student and history
@@ -32,12 +35,17 @@ Deciding = Callable[[str, Sequence[ConsentEvent]], Sequence[Decision]]  # from a
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a bulk registration came to, in decisions; `students` are those with something new."""
+    """What a bulk registration came to, or would, in decisions; `students` are those with something new.
+
+    Attributes:
+        states: how many of those recorded are of which state.
+    """
 
     recorded: int
     unchanged: int
     overtaken: int
     students: int
+    states: dict[str, int]
 
 
 class Consents:
@@ -53,20 +61,29 @@ class Consents:
         self._engine, self._clock, self._terms = engine, clock, terms
         self._metrics, self._committed = metrics, committed
 
-    def register(self, decisions: Mapping[str, Sequence[Decision]]) -> Totals:
+    def register(self, decisions: Mapping[str, Sequence[Decision]], *, dry_run: bool = False) -> Totals:
         """Record decisions made at registration, by student; those known already change nothing.
+
+        Args:
+            decisions: in any order.
+            dry_run: only say what would come of it.
 
         Raises:
             TransientError: the database is away or too busy; what was sent can be sent again as it is.
         """
         outcomes: list[Outcome] = []
         for students in _chunks(sorted(decisions)):
-            outcomes += self.record(students, lambda student, _: decisions[student])
+            if dry_run:
+                outcomes += self._foreseen(students, decisions)
+            else:
+                outcomes += self.record(students, lambda student, _: decisions[student])
+        states = Counter(event.decision.state for outcome in outcomes for event in outcome.recorded)
         return Totals(
             recorded=sum(len(outcome.recorded) for outcome in outcomes),
             unchanged=sum(outcome.unchanged for outcome in outcomes),
             overtaken=sum(outcome.overtaken for outcome in outcomes),
             students=sum(bool(outcome.recorded) for outcome in outcomes),
+            states=dict(sorted(states.items())),
         )
 
     def answer(
@@ -122,6 +139,7 @@ class Consents:
             also: done in the same transaction; what it raises undoes everything.
 
         Raises:
+            NotExplicit: a decision is a yes to special-category data that may not be recorded so; nothing was.
             TransientError: the database is away or too busy; nothing was recorded.
         """
 
@@ -129,9 +147,10 @@ class Consents:
             ledger.take_turn(transaction)
             histories = ledger.histories(transaction, students(transaction) if callable(students) else students)
             now_ms = self._clock.now_ms()
+            said = {student: decisions(student, history) for student, history in histories.items()}
+            require_explicit(chain.from_iterable(said.values()), self._terms.special)
             outcomes = [
-                domain.decide(student, history, decisions(student, history), now_ms)
-                for student, history in histories.items()
+                domain.decide(student, history, said[student], now_ms) for student, history in histories.items()
             ]
             sealed = iter(ledger.append(transaction, [event for outcome in outcomes for event in outcome.recorded]))
             outcomes = [replace(one, recorded=tuple(islice(sealed, len(one.recorded)))) for one in outcomes]
@@ -149,12 +168,32 @@ class Consents:
 
         outcomes = self._retried(attempt)
         self._tell(event for outcome in outcomes for event in outcome.recorded)
+        self._give_way(len(outcomes))
         return outcomes
+
+    def _foreseen(self, students: Sequence[str], decisions: Mapping[str, Sequence[Decision]]) -> list[Outcome]:
+        require_explicit(chain.from_iterable(decisions[student] for student in students), self._terms.special)
+        now_ms = self._clock.now_ms()
+        try:
+            with reading(self._engine) as transaction:
+                histories = ledger.histories(transaction, students)
+        except OperationalError as error:
+            raise TransientError(_BUSY) from error
+        return [domain.decide(student, history, decisions[student], now_ms) for student, history in histories.items()]
 
     def _tell(self, events: Iterator[ConsentEvent]) -> None:
         for event in events:
             self._metrics.decisions.labels(event.decision.state, event.decision.channel).inc()
         self._committed()
+
+    def _give_way(self, students: int) -> None:
+        """After a bulk transaction, let a student go first.
+
+        PostgreSQL queues writers. On SQLite they look again at most every tenth of a second, so one that took the next
+        turn at once would keep a student from withdrawing for as long as it goes on.
+        """
+        if students > 1 and self._engine.name == "sqlite":
+            time.sleep(_LOOK_AGAIN_S)
 
     def _retried(self, attempt: Callable[[Connection], _Result]) -> _Result:
         """Run it in a transaction, from the start again when somebody else was quicker."""
