@@ -29,6 +29,7 @@ from services.kernel.events import ConsentStateChanged
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
 from tests.support.consent import TERMS
+from tests.support.waiting import eventually
 
 STUDENT = "a" * 64
 SHOWN = ("2026-1", "en")
@@ -206,6 +207,21 @@ def test_two_imports_of_the_same_students_at_once_both_end(consent_url: str, con
         assert [state.version for state in published(consent_engine, student)] == [1, 2]
     assert_sealed(consent_engine, 600)
     engines[1].dispose()
+
+
+@pytest.mark.requirement("R3")
+def test_a_student_need_not_wait_for_the_end_of_an_import(consent_url: str, consent_engine: Engine) -> None:
+    second, students = database.engine(consent_url), [f"{number:064x}" for number in range(2_500)]
+    service = consents(consent_engine)
+    service.answer(STUDENT, {VLE: True}, SHOWN)
+    with ThreadPoolExecutor(1) as pool:
+        imported = pool.submit(consents(second).register, {student: [registered(VLE)] for student in students})
+        eventually(lambda: service.history(students[0]))
+        (withdrawn,) = service.withdraw_all(STUDENT, SHOWN)
+        assert imported.result().recorded == len(students)
+
+    assert withdrawn.sequence < len(students)
+    second.dispose()
 
 
 def test_a_writer_that_always_comes_second_gives_up_with_an_error_to_try_again(

@@ -70,13 +70,18 @@ def receipt_of(receipts: Receipts, version: int) -> dict[str, Any]:
 
 @pytest.mark.requirement("R2")
 def test_a_receipt_holds_what_was_said_and_what_the_student_had_been_told(receipts: Receipts) -> None:
-    record = receipt_of(receipts, 1)["receipt"]["dpv:hasRecordOfActivity"]
+    receipt = receipt_of(receipts, 1)["receipt"]
+    record = receipt["dpv:hasRecordOfActivity"]
     told = NOTICES.of("2026-1", "cy")
 
     assert record["dpv:hasDataSubject"]["dct:identifier"] == STUDENT
     assert record["dpv:hasDataController"]["schema:name"] == "University of Tests"
     assert record["dpv:hasDataController"]["schema:contactPoint"]["schema:description"] == "dpo@university.example"
     assert [n["dct:identifier"] for n in record["dpv:hasNotice"]] == [f"sha256:{told.digest}"]
+    question = told.purposes["student-view"].question
+    assert {line["@value"] for line in receipt["schema:abstract"]} > {
+        f"Na: {question} (Llyfrgell) 2027-01-15T08:00:00Z"
+    }
     processes = {process["dct:identifier"]: process for process in record["dpv:hasProcess"]}
     assert processes["tutor-notify"]["title"]["cy"] == told.purposes["tutor-notify"].question
     assert processes["tutor-notify"]["dpv:hasConsequence"]["description"]["cy"] == told.purposes["tutor-notify"].if_no

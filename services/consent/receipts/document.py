@@ -25,6 +25,17 @@ STATUS: dict[State, str] = {
     "expired": "dpv:ConsentExpired",
     "invalidated": "dpv:ConsentInvalidated",
 }
+_WORDS: dict[State, dict[str, str]] = {
+    "requested": {"en": "Asked", "cy": "Gofynnwyd"},
+    "given": {"en": "Yes", "cy": "Ie"},
+    "refused": {"en": "No", "cy": "Na"},
+    "withdrawn": {"en": "No, taken back", "cy": "Na, wedi'i dynnu'n ôl"},
+    "expired": {"en": "The yes has ended", "cy": "Mae'r ie wedi dod i ben"},
+    "invalidated": {
+        "en": "The yes has ended, as the text changed",
+        "cy": "Mae'r ie wedi dod i ben, gan i'r testun newid",
+    },
+}
 _OWN_WORD = {"given", "refused", "withdrawn"}
 _PROFILE = "https://w3id.org/dpv/schema/dpv-27560#"
 _CONTEXT = CONTEXT | {
@@ -59,6 +70,8 @@ class Issuer:
             "@context": _CONTEXT,
             "@id": _name(first.student, first.version),
             "@type": "dpv:ConsentReceipt",
+            "title": {"en": "Receipt for your choices", "cy": "Derbynneb am eich dewisiadau"},
+            "schema:abstract": [self._in_words(event) for event in events],
             "dct:conformsTo": {"@id": f"{_PROFILE}receipt-record"},
             "dct:created": _at(first.recorded_ms),
             "dct:publisher": {"@id": self._at("institution")},
@@ -75,6 +88,17 @@ class Issuer:
                 "dpv:hasConsent": list(self._events(events, before)),
             },
         }
+
+    def _in_words(self, event: ConsentEvent) -> _Node:
+        """A line for the student, in the language of the notice that was shown."""
+        decision = event.decision
+        notice, source = self._told(decision.notice, decision.language), self.register.source.get(decision.source)
+        told = notice.purposes.get(decision.purpose) if notice else None
+        words = _WORDS[decision.state]
+        language = decision.language if decision.language in words else "en"
+        question = told.question if told else decision.purpose
+        system = source.told(language).title if source else decision.source
+        return {"@language": language, "@value": f"{words[language]}: {question} ({system}) {moment(event.made_ms)}"}
 
     def _controller(self) -> _Node:
         contact = {"schema:contactPoint": {"@type": "schema:ContactPoint", "schema:description": self.contact}}
