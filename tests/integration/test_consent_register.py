@@ -129,9 +129,9 @@ def test_earlier_versions_are_given_out_as_they_were(client: TestClient) -> None
     kept = SHIPPED.parent / "registers"
     page = client.get("/register", headers=PAGE).text
     for file in kept.glob("*.toml"):
-        assert client.get(f"/register/{file.name}").content == file.read_bytes()
-        assert f'href="/register/{file.name}"' in page
-    assert client.get("/register/1999-1.toml").status_code == 404
+        assert client.get(f"/register.{file.name}").content == file.read_bytes()
+        assert f'href="/register.{file.name}"' in page
+    assert client.get("/register.1999-1.toml").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/register.toml", "/register.jsonld"])

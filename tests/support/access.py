@@ -81,7 +81,7 @@ CONSENT = (
         "GET /register": EVERYBODY,
         "GET /register.jsonld": EVERYBODY,
         "GET /register.toml": EVERYBODY,
-        "GET /register/{version}.toml": EVERYBODY,
+        "GET /register.{version}.toml": EVERYBODY,
         "GET /register/notices/{version}/{language}": EVERYBODY,
         "POST /v1/registration": "imports",
     }

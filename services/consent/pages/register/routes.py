@@ -39,7 +39,7 @@ class RegisterPages:
             (PATH, self.register),
             (f"{PATH}.jsonld", self.linked_data),
             (f"{PATH}.toml", self.file),
-            (f"{PATH}/{{version}}.toml", self.earlier),
+            (f"{PATH}.{{version}}.toml", self.earlier),
             (f"{PATH}/notices/{{version}}/{{language}}", self.notice),
         ):
             router.add_api_route(path, answer, methods=["GET", "HEAD"], response_model=None)
