@@ -106,6 +106,16 @@ def test_a_step_that_cannot_be_undone_is_shown_once_more(client: TestClient) -> 
     assert "you, as data protection officer" in words(page)
 
 
+@pytest.mark.requirement("R10")
+def test_an_extension_says_its_last_day_before_it_is_told(client: TestClient) -> None:
+    path = f"/staff{made(student(client))}"
+    desk = staff(client)
+    assert "Extended, the last day would be" in words(desk.get(f"{path}/steps/extend"))
+
+    assert "Extended by two months" in words(take_step(desk, path, "extend", text="Five modules."))
+    assert "We took two more months, because Five modules." in words(student(client).get(path.removeprefix("/staff")))
+
+
 def test_a_step_on_what_somebody_else_has_changed_keeps_what_was_typed(client: TestClient) -> None:
     path = f"/staff{made(student(client))}"
     desk = staff(client)

@@ -70,6 +70,7 @@ def test_a_step_is_written_down_and_nothing_before_it_changes() -> None:
     [
         (("acknowledged",), "acknowledged", "acknowledged already"),
         (("paused",), "paused", "paused already"),
+        (("paused",), "answered", "resume it first"),
         ((), "resumed", "not paused"),
         (("extended",), "extended", "extended already"),
         ((), "reopened", "Only an answered or refused"),

@@ -205,11 +205,15 @@ def _extend(request: Request) -> str | None:
     return _while_open(request) or ("It has been extended already." if request.last("extended") else None)
 
 
+def _answer(request: Request) -> str | None:
+    """Not while it is unclear who asks or for what."""
+    return _while_open(request) or ("Its clock is paused: resume it first." if request.state == "paused" else None)
+
+
 def _decide(request: Request) -> str | None:
     if request.kind != "consent-change":
         return "Decisions are recorded only under a request to change consent."
-    paused = "Its clock is paused: resume it first." if request.state == "paused" else None
-    return _while_open(request) or paused
+    return _answer(request)
 
 
 def _say(request: Request) -> str | None:
@@ -231,7 +235,7 @@ _HINDRANCES: Mapping[What, Callable[[Request], str | None]] = {
     "resumed": _resume,
     "extended": _extend,
     "words": _say,
-    "answered": _while_open,
+    "answered": _answer,
     "refused": _while_open,
     "withdrawn": _while_open,
     "reopened": _reopen,

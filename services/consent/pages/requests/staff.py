@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse
 
 from services.consent.domain.requests import request as domain
 from services.consent.domain.requests.drafts import IN_ENGLISH, MOST_WORDS, STAFF_CHANNELS, Draft
-from services.consent.domain.requests.request import KINDS, NotPossible, Reason, Step, What, pause_reasons
+from services.consent.domain.requests.request import KINDS, NotPossible, Reason, RequestEvent, Step, What, pause_reasons
 from services.consent.handlers.requests.handling import ChangedMeanwhile, NoSuchRequest, Reader
 from services.consent.pages.requests.parts import Form, Parts, draft_id, several, text
 from services.kernel.web.i18n.choice import in_english
@@ -191,8 +191,14 @@ class StaffPages:
             "reason": text(form, "reason"),
             "reasons": pause_reasons(asked),
             "problems": problems or {},
+            "then": self._extended(asked) if name == "extend" else None,
         }
         return self._parts.page(request, "staff_step.html", context, status or (422 if problems else 200))
+
+    def _extended(self, asked: domain.Request) -> str:
+        """The last day, as an ISO date, if the request were extended."""
+        event = RequestEvent(len(asked.events), self._parts.clock.now_ms(), "extended", "", "")
+        return self._parts.requests.deadline(asked.then(event)).day.isoformat()
 
     def _form(
         self, request: Request, draft: Draft, problems: Mapping[str, str] | None = None, status: int = 200
