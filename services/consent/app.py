@@ -14,7 +14,7 @@ from services.consent.api import permitted, proofs, receipts, registration
 from services.consent.api.registration_body import Reader
 from services.consent.handlers.requests.assistance import Assistance
 from services.consent.pages import portal
-from services.consent.pages.navigation import NAVIGATION
+from services.consent.pages.navigation import navigation
 from services.consent.pages.oversight.question import QuestionPages
 from services.consent.pages.oversight.routes import OversightPages
 from services.consent.pages.portal import LOCALE, TEMPLATES
@@ -74,7 +74,7 @@ def _add_programs(app: FastAPI, wiring: Wiring) -> None:
 def _add_pages(app: FastAPI, wiring: Wiring) -> None:
     """What people see."""
     settings, consents, register, notices = wiring.settings, wiring.consents, wiring.register, wiring.notices
-    pages = templates(settings, TEMPLATES, nav=NAVIGATION)
+    pages = templates(settings, TEMPLATES, nav=navigation(register))
     address, sign_in = settings.consent.public_url, wiring.metrics.sign_in
     site.install(app, settings, pages, address, sign_in, languages=Languages(LOCALE))
     shown = StudentParts(consents, register, notices, wiring.pseudonyms, wiring.clock, wiring.terms, pages)

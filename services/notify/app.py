@@ -76,7 +76,7 @@ def create_app(settings: Settings, metrics: NotifyMetrics | None = None) -> Fast
     app.include_router(operations(metrics.registry, checks))
     secret = required(settings.institution.pseudonym_secret, "SIGNPOST_INSTITUTION__PSEUDONYM_SECRET")
     app.include_router(api.directory(engine, gate, Pseudonyms(secret), settings.notify.directory_token, relay))
-    pages = templates(settings, PAGES, clock=gate.clock)
+    pages = templates(settings, PAGES, clock=gate.clock, nav=routes.NAVIGATION)
     site.install(app, settings, pages, settings.notify.public_url, metrics.sign_in)
     routes.install(app, engine, gate, pages)
     return app

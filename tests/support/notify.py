@@ -173,7 +173,7 @@ def computed(
 def pages_app(engine: Engine, gate: Gate, settings: Settings) -> FastAPI:
     """The pages alone, without anything in the background."""
     app = FastAPI()
-    pages = templates(settings, PAGES, clock=gate.clock)
+    pages = templates(settings, PAGES, clock=gate.clock, nav=routes.NAVIGATION)
     site.install(app, settings, pages, settings.notify.public_url, SignInMetrics())
     routes.install(app, engine, gate, pages)
     return app

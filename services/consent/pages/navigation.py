@@ -1,7 +1,8 @@
-"""The places that each page of the consent service links to."""
+"""The places that each page of the consent service links to, for whom the register lets see them."""
 
 from __future__ import annotations
 
+from services.kernel.register import Register
 from services.kernel.web.pages import Link
 
 
@@ -10,12 +11,18 @@ def said(text: str) -> str:
     return text
 
 
-NAVIGATION = (
-    Link(said("My choices"), "/", ("student",)),
-    Link(said("History and receipts"), "/history", ("student",)),
-    Link(said("My requests"), "/requests", ("student",)),
-    Link(said("Oversight"), "/oversight", ("data-protection-officer",)),
-    Link(said("Coverage"), "/coverage", ("data-protection-officer", "senior-tutor", "representative")),
-    Link(said("Requests"), "/staff/requests", ("data-protection-officer", "administrator")),
-    Link(said("What is done here"), "/register"),
-)
+def navigation(register: Register) -> tuple[Link, ...]:
+    """The places, in their order; a person's first is where they start."""
+
+    def whoever_sees(view: str) -> tuple[str, ...]:
+        return tuple(role.name for role in register.roles if view in role.sees)
+
+    return (
+        Link(said("My choices"), "/", whoever_sees("own-consents")),
+        Link(said("History and receipts"), "/history", whoever_sees("own-consents")),
+        Link(said("My requests"), "/requests", whoever_sees("own-requests")),
+        Link(said("Oversight"), "/oversight", whoever_sees("consent-health")),
+        Link(said("Coverage"), "/coverage", whoever_sees("coverage")),
+        Link(said("Requests"), "/staff/requests", whoever_sees("requests")),
+        Link(said("What is done here"), "/register"),
+    )

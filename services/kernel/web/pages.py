@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -83,7 +83,9 @@ def templates(
         "nav": nav,
         "language_names": catalogs.NAMES,
     }
-    return Jinja2Templates(env=env, context_processors=[_of_the_request])
+    pages = Jinja2Templates(env=env, context_processors=[_of_the_request])
+    pages.context_processors.append(lambda request: {"start": start(pages, visitor(request))})
+    return pages
 
 
 def _of_the_request(request: Request) -> dict[str, Any]:
@@ -95,6 +97,13 @@ def _of_the_request(request: Request) -> dict[str, Any]:
         "languages": catalogs.offered(),
         "here": _here(request),
     }
+
+
+def start(pages: Jinja2Templates, person: SignedIn | None) -> str:
+    """The path at which that visitor starts: their first place of the navigation, one of their own if there is."""
+    nav: Sequence[Link] = cast("Any", pages.env.globals["nav"])
+    places = sorted((link for link in nav if person and link.is_for(person)), key=lambda link: not link.roles)
+    return places[0].path if places else "/"
 
 
 def _here(request: Request) -> str:

@@ -13,6 +13,7 @@ from services.kernel.metrics import SignInMetrics
 from services.kernel.settings import SessionSettings
 from services.kernel.web.claims import ClaimMissing, Claims
 from services.kernel.web.i18n.catalogs import gettext as _
+from services.kernel.web.pages import start
 from services.kernel.web.provider import Provider, SignInFailed
 from services.kernel.web.session import csrf_checked, flash, sign_in, sign_out, visitor
 
@@ -81,7 +82,7 @@ class SignIn:
         if was_interrupted:
             said = _("Nothing was recorded: your session had ended. You are signed in again; please choose once more.")
             flash(request, said, "attention")
-        return RedirectResponse(then, status_code=303)
+        return RedirectResponse(start(self.pages, person) if then == "/" else then, status_code=303)
 
     async def leave(self, request: Request) -> Response:
         """End the session here, then the one at the provider."""

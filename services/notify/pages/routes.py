@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from starlette.responses import RedirectResponse
 from starlette.templating import Jinja2Templates
 
+from services.kernel.web.pages import Link
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 from services.notify.domain import OUTCOMES, NotPossible
 from services.notify.handlers import casework
@@ -19,6 +20,7 @@ from services.notify.handlers.unit import Unit
 from services.notify.pages import view as views
 
 Tutor = Annotated[SignedIn, Depends(signed_in_as("tutor"))]
+NAVIGATION = (Link("My students", "/tutor", ("tutor",)),)
 _FORM = [Depends(csrf_checked)]
 _SHOWN_FIRST = 12
 
