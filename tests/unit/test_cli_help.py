@@ -24,6 +24,7 @@ COMMANDS = (
     "simulate-term",
     "replay oulad",
     "status",
+    "consent import",
     "consent verify",
     "consent verify-receipt",
     "consent permitted",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from services.cli.consent.asking import permitted, verify_receipt
+from services.cli.consent.importing import import_
 from services.cli.consent.proof import anchor, rotate_key, verify
 from services.cli.consent.republish import republish
 
@@ -14,5 +15,5 @@ def consent() -> None:
     """Prove the consent ledger, ask it and care for it."""
 
 
-for _command in (verify, verify_receipt, permitted, anchor, rotate_key, republish):
+for _command in (verify, verify_receipt, permitted, anchor, rotate_key, republish, import_):
     consent.add_command(_command)
