@@ -31,6 +31,8 @@ def _addresses(run: RunFile, folder: StateFolder) -> Table:
     rows = [
         ("Tutors", f"{notify}/tutor", "cases; sign in as a tutor"),
         ("Students", f"{consent}/", "consent; as a student"),
+        ("Officer", f"{consent}/oversight", "do we keep our word? as data protection officer"),
+        ("Register", f"{consent}/register", "what is done here; public"),
         ("Sign in", f"{notify}/sign-in", "choose who to be; every page leads there"),
         ("Mail", f"{run.mail}/", "what tutors were sent"),
         ("Source systems", f"{run.services['ingest']}/docs", "how to send events"),
