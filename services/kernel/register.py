@@ -87,7 +87,14 @@ class Register(Worded, frozen=True, kw_only=True, dict=True):
     def askable(self) -> dict[str, Purpose]:
         """All that students are asked to permit, by name: the purposes, then each approved special category (R4)."""
         special = (
-            Purpose(name=entry.purpose, title=entry.title, description=entry.description, requirement="R4", cy=entry.cy)
+            Purpose(
+                name=entry.purpose,
+                title=entry.title,
+                description=entry.description,
+                requirement="R4",
+                in_use=False,  # no event has room for one, and no indicator reads one
+                cy=entry.cy,
+            )
             for entry in self.special_categories
             if entry.benefit_record
         )

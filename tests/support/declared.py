@@ -16,8 +16,9 @@ from tests.support.source import Module
 
 SPECIAL = "special-category:"
 _NAMED_SPECIAL = re.compile(f"{SPECIAL}([a-z0-9-]+)")
-# Calls whose texts are roles: everything given to the first; of a link in the navigation, its third argument.
-_ADMITS, _LINK = "signed_in_as", "Link"
+# Calls whose texts are roles: everything given to the first; of a link in the navigation, its third argument. The last
+# is asked for the roles that see a view.
+_ADMITS, _LINK, _SEES = "signed_in_as", "Link", "whoever_sees"
 _NAMED = frozenset({"purpose", "source", "rule", "indicator", "activity"})
 # Which argument of which function, by its place, is what.
 _PLACED = {"permitting": {1: "purpose", 2: "source"}, "Decision": {0: "purpose", 1: "source"}}
@@ -41,6 +42,7 @@ def declared(register: Register) -> dict[str, set[str]]:
         "indicator": set(register.indicator),
         "activity": set(register.activity),
         "role": {role.name for role in register.roles},
+        "view": {view.name for view in register.views},
         "category": {category.name for category in register.special_categories},
     }
 
@@ -92,7 +94,9 @@ def _comparison(node: ast.Compare) -> Iterator[Use]:
 def _roles(call: ast.Call) -> Iterator[Use]:
     given = {_ADMITS: call.args, _LINK: call.args[2:]}.get(_name(call.func), [])
     given = [*given, *(k.value for k in call.keywords if k.arg == "roles")]
-    yield from (Use("role", name, line) for argument in given for name, line in _texts(argument))
+    yield from (Use("role", name, line) for argument in given for name, line in _listed(argument))
+    if _name(call.func) == _SEES:
+        yield from (Use("view", name, line) for argument in call.args for name, line in _listed(argument))
 
 
 def _labels(call: ast.Call, labels: Mapping[str, tuple[str, ...]]) -> Iterator[Use]:
@@ -108,6 +112,13 @@ def _labels(call: ast.Call, labels: Mapping[str, tuple[str, ...]]) -> Iterator[U
 def _texts(node: ast.expr) -> Iterator[tuple[str, int]]:
     """The texts that are written out in an expression."""
     for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value, part.lineno
+
+
+def _listed(node: ast.expr) -> Iterator[tuple[str, int]]:
+    """A text, or the texts of a tuple or list."""
+    for part in node.elts if isinstance(node, ast.Tuple | ast.List) else [node]:
         if isinstance(part, ast.Constant) and isinstance(part.value, str):
             yield part.value, part.lineno
 

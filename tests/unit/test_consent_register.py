@@ -137,6 +137,7 @@ def test_an_approved_special_category_is_a_purpose_of_its_own_on_the_page() -> N
     last = view.Shown(approved(), "en").purposes[-1]
     assert last.entry.name == "special-category:ethnicity"
     assert last.special is not None
+    assert not last.entry.in_use
 
 
 def test_entries_are_shown_in_the_readers_language() -> None:
