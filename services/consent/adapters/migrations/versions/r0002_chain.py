@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from services.consent.adapters.append_only import keep, release
+from services.consent.adapters.migrations.append_only import keep, release
 from services.consent.domain.chain import Tail, seal
 from services.consent.domain.decisions import ConsentEvent, Decision
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from services.consent.adapters.append_only import keep, release
+from services.consent.adapters.migrations.append_only import keep, release
 
 revision = "0004"
 down_revision: str | None = "0003"
