@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, select
+from click.testing import CliRunner
+from sqlalchemy import Engine, delete, select
 
-from services.consent.adapters import ledger, log_reader, places
+from services.cli import main
+from services.consent.adapters import ledger, places
 from services.consent.adapters.ledger import outbox
 from services.consent.adapters.log_reader import LogReader, Record
 from services.consent.domain.coverage import Share
@@ -175,15 +177,18 @@ def test_the_log_fills_the_places_and_what_cannot_be_read_is_set_aside(
 
 @pytest.mark.usefixtures("reader")
 def test_places_are_built_again_from_the_start_of_the_log(
-    consent_engine: Engine, kafka_settings: KafkaSettings
+    consent_engine: Engine, consent_url: str, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that is running notices that it is to begin again."""
+    """By the command, whether the service runs or not; a reader that is running notices."""
     send(kafka_settings, enrolled("ada"), "ada")
     send(kafka_settings, enrolled("ada", 1, "OTHER"), "ada")  # no newer than what stands in the log before it
     eventually(lambda: modules(consent_engine, "ada"))
     with consent_engine.begin() as transaction:
-        places.forget(transaction)
-        log_reader.read_again(transaction, ENROLMENTS)
+        transaction.execute(delete(places.places))
+    assert modules(consent_engine, "ada") == set()
+    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", consent_url)
+    done = CliRunner().invoke(main, ["consent", "reread-enrolments"])
+    assert (done.exit_code, done.stderr) == (0, "")
     eventually(lambda: modules(consent_engine, "ada") == {"HIST101"})
 
 

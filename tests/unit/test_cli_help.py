@@ -30,6 +30,7 @@ COMMANDS = (
     "consent permitted",
     "consent anchor",
     "consent rotate-key",
+    "consent reread-enrolments",
 )
 
 
