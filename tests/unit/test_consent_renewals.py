@@ -176,8 +176,16 @@ def test_a_reminder_is_recorded_as_a_request_in_the_students_language_under_the_
     assert asked == [Decision(*VLE, "requested", 7, None, "2026-1", "cy", channel="life-cycle", actor="signpost")]
 
 
-def test_what_ended_long_ago_is_recorded_and_nobody_is_written_to() -> None:
+def test_a_grant_that_was_over_when_it_was_registered_is_let_be() -> None:
     """A replayed term of 2013 registers grants that are over by the machine's clock."""
+    student = Student()
+    student.say(said(channel="registration"), at_ms=UNTIL + LATE_DAYS * DAY_MS)
+
+    assert student.look(UNTIL + LATE_DAYS * DAY_MS) == Due((), None, None)
+
+
+def test_what_ended_long_ago_is_recorded_and_nobody_is_written_to() -> None:
+    """The service was away for a while."""
     student = Student(said(until_ms=GIVEN + DAY_MS))
     due = student.look(GIVEN + DAY_MS + LATE_DAYS * DAY_MS)
 

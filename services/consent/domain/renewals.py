@@ -213,9 +213,10 @@ class Life:
 
 
 def _ends(rules: Mapping[Cell, ConsentEvent], now_ms: int, texts: Texts) -> Iterator[Decision]:
+    """The ends to record; a grant that was over when it was registered says so itself."""
     for event in rules.values():
         decision = event.decision
-        if decision.state != "given" or decision.until_ms is None:
+        if decision.state != "given" or decision.until_ms is None or decision.until_ms <= event.recorded_ms:
             continue
         if decision.until_ms <= now_ms:
             yield _ended(decision, "expired", decision.until_ms)
