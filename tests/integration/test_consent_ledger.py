@@ -209,6 +209,23 @@ def test_two_imports_of_the_same_students_at_once_both_end(consent_url: str, con
     engines[1].dispose()
 
 
+@pytest.mark.needs("postgresql")
+def test_a_writer_that_never_ends_keeps_nobody_waiting_for_ever(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has a limit of its own."""
+    engine = database.engine(postgres_url)
+    database.migrate(engine, MIGRATIONS)
+    monkeypatch.setattr(ledger, "_PATIENCE", "10ms")
+    with engine.begin() as stuck:
+        ledger.take_turn(stuck)
+        with pytest.raises(TransientError, match="too long"):
+            consents(engine).answer(STUDENT, {VLE: True}, SHOWN)
+
+    assert len(consents(engine).answer(STUDENT, {VLE: True}, SHOWN)) == 1
+    engine.dispose()
+
+
 @pytest.mark.requirement("R3")
 def test_a_student_need_not_wait_for_the_end_of_an_import(consent_url: str, consent_engine: Engine) -> None:
     second, students = database.engine(consent_url), [f"{number:064x}" for number in range(2_500)]

@@ -25,9 +25,11 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.exc import OperationalError
 
 from services.consent.domain.chain import Sealed, Tail, seal
 from services.consent.domain.decisions import ConsentEvent, Decision
+from services.kernel.errors import TransientError
 from services.kernel.outbox import Outbox
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -69,6 +71,7 @@ _DECISION = (
 _EVENT = ("student", "version", "position", "recorded_ms", "sequence", "digest")
 _BEFORE_ALL = -(2**62)  # where rows that were tampered with could stand
 _WRITERS_LOCK = 7_446_763  # any number, the same everywhere
+_PATIENCE = "15s"  # as PostgreSQL writes it
 
 
 def histories(transaction: Connection, students: Collection[str]) -> dict[str, list[ConsentEvent]]:
@@ -97,9 +100,17 @@ def take_turn(transaction: Connection) -> None:
     """Let no other writer begin until this transaction ends; to be called before it reads what it decides by.
 
     On SQLite every transaction that may write has its turn from the beginning.
+
+    Raises:
+        TransientError: somebody has been writing for too long.
     """
-    if transaction.dialect.name == "postgresql":
+    if transaction.dialect.name != "postgresql":
+        return
+    transaction.execute(select(func.set_config("lock_timeout", _PATIENCE, True)))
+    try:
         transaction.execute(select(func.pg_advisory_xact_lock(_WRITERS_LOCK)))
+    except OperationalError as error:
+        raise TransientError("Somebody else has been writing for too long; try again in a minute.") from error
 
 
 def append(transaction: Connection, events: Iterable[ConsentEvent]) -> list[ConsentEvent]:
