@@ -203,7 +203,9 @@ def test_the_officer_has_the_ledger_checked_when_they_wish(wanted: Settings) -> 
         page = officer.post("/oversight/verify").text
         assert "The ledger is being checked" in page
         assert "A check is running" in page
+        assert "checking" in officer.get("/oversight/checking").text
         eventually(lambda: officer.get("/v1/oversight").json()["ledger"]["last"]["at_ms"] > first["at_ms"])
+        assert eventually(lambda: officer.get("/oversight/checking").headers.get("hx-refresh")) == "true"
 
 
 def ask(officer: Visitor, **changes: str) -> str:

@@ -72,6 +72,7 @@ CONSENT = (
         "GET /v1/anchors/latest": "anchor",
         "GET /v1/permitted": "point-in-time",
         "GET /oversight/anchor": "consent-health",
+        "GET /oversight/checking": "consent-health",
         "GET /v1/oversight": "consent-health",
         "POST /oversight/verify": "consent-health",
         "GET /oversight/question": "point-in-time",

@@ -117,4 +117,5 @@ PAGES = [
 NO_PAGES = (
     "/v1/", "/health/", "/metrics", "/openapi.json", "/static", "/.well-known/", "/register.", "/sign-in/callback",
     "/decisions/{version}/receipt", "/decisions/{version}/applied", "/oversight/anchor",
+    "/oversight/checking",
 )  # fmt: skip

@@ -34,10 +34,12 @@ class Ledger:
     Attributes:
         last: what the last check found; None before the first.
         checking: whether a check was asked for that has not ended.
+        share: how much of the check that is running is done, from 0 to 1.
     """
 
     last: Result | None
     checking: bool
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,21 @@ class Oversight:
         requests = [Due(asked.kind, self._requests.deadline(asked)) for asked in self._requests.standing()]
         return Report(
             at_ms=self._clock.now_ms(),
-            ledger=Ledger(self._verification.last(), self._verifying.asked),
+            ledger=self.ledger(),
             withdrawals=self._propagation.health(SPAN_DAYS, _TAKEN_BACK),
             requests=open_requests(requests),
             notices=tuple(map(self._notices.in_force, self._notices.languages)),
             renewal=self._life_cycle.renewal(SPAN_DAYS),
         )
+
+    def ledger(self) -> Ledger:
+        """What is known of the ledger's chain, and of a check that is running.
+
+        Raises:
+            TransientError: the database is away.
+        """
+        seen, of = self._verifying.seen or (0, 1)
+        return Ledger(self._verification.last(), self._verifying.asked, seen / of if of else 0.0)
 
     def verify_now(self) -> None:
         """Let the ledger be checked within seconds."""

@@ -101,6 +101,7 @@ class Verifying(Background):
         super().__init__("consent-verifying")
         self._verification, self._clock, self._metrics = verification, clock, metrics
         self._asked = threading.Event()
+        self._seen: tuple[int, int] | None = None
 
     def ask(self) -> None:
         """Let a check begin within seconds."""
@@ -111,6 +112,11 @@ class Verifying(Background):
         """Whether a check was asked for that has not ended yet."""
         return self._asked.is_set()
 
+    @property
+    def seen(self) -> tuple[int, int] | None:
+        """Of a check that is running: how many events were looked at, of how many; each is looked at twice."""
+        return self._seen
+
     def round(self) -> None:
         """Check where it is due."""
         try:
@@ -119,6 +125,7 @@ class Verifying(Background):
                 last = self._verification.run(progress=self._breathe)
                 self._verification.record(last)
                 self._asked.clear()
+                self._seen = None
             self._tell(last)
         except _Stopped:
             return
@@ -130,8 +137,9 @@ class Verifying(Background):
         """For a health check; a large ledger takes its time."""
         return super().problem(within_s)
 
-    def _breathe(self, _seen: int, _of: int) -> None:
+    def _breathe(self, seen: int, of: int) -> None:
         """Let the requests of the process go first, and its end."""
+        self._seen = seen, of
         self.pause(_BREATH_S)
         if self.stopping:
             raise _Stopped

@@ -22,6 +22,7 @@ def report(known: Report, verdict: Verdict) -> dict[str, Any]:
         "parts": {name: asdict(part) for name, part in verdict.parts.items()},
         "ledger": {
             "checking": known.ledger.checking,
+            "share": round(known.ledger.share, 2),
             "last": None if known.ledger.last is None else asdict(known.ledger.last),
         },
         "withdrawals": asdict(known.withdrawals),

@@ -54,6 +54,14 @@ class OversightPages:
             flash(request, "The ledger is being checked. Look again in a moment.")
             return RedirectResponse("/oversight#ledger", status_code=303)
 
+        @router.get("/oversight/checking")
+        def checking(request: Request, _: Officer) -> Response:
+            """The part of the page that tells of a check; once it has ended, the whole page is to be read again."""
+            known = self.oversight.ledger()
+            again = {} if known.checking else {"HX-Refresh": "true"}
+            context = {"ledger": known}
+            return self.pages.TemplateResponse(request, "oversight/checking.html", context, headers=again)
+
         @router.get("/oversight/anchor")
         def anchor(_: Officer) -> Response:
             newest = self.oversight.newest_anchor()
