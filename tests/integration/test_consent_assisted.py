@@ -35,9 +35,10 @@ class Desk:
         clock = StreamClock(NOW)
         self.woken: list[None] = []
         self.engine = engine
-        self.consents = Consents(engine, clock, TERMS, ConsentMetrics(), lambda: self.woken.append(None))
+        terms = replace(TERMS, special=frozenset({"special-category:health"}))
+        self.consents = Consents(engine, clock, terms, ConsentMetrics(), lambda: self.woken.append(None))
         self.requests = Requests(engine, clock, RULES)
-        self.assistance = Assistance(self.consents, self.requests, clock, TERMS)
+        self.assistance = Assistance(self.consents, self.requests, clock, terms)
         opened = RequestEvent(0, NOW, "opened", STAFF, "administrator", "Rang: yes to the tutor.")
         self.request = self.requests.open(
             Request("7KQ3-M2XD", "consent-change", STUDENT, "s1", "phone", "cy", "2026-11-24", tuple(about), (opened,))
@@ -106,6 +107,16 @@ def test_a_yes_to_special_category_data_must_be_explicit(consent_engine: Engine)
         desk.record(said)
 
     assert len(desk.record(replace(said, explicit=True))) == 1
+
+
+@pytest.mark.requirement("R4")
+def test_a_category_that_the_register_has_dropped_is_not_permitted_by_an_old_request(consent_engine: Engine) -> None:
+    desk = Desk(consent_engine, about=("special-category:religion",))
+    said = replace(YES, choices={("special-category:religion", "vle"): True}, explicit=True)
+
+    with pytest.raises(NotPossible, match="approves no use"):
+        desk.record(said)
+    assert desk.requests.get("7KQ3-M2XD") == desk.request
 
 
 def test_a_no_needs_no_confirmation(consent_engine: Engine) -> None:

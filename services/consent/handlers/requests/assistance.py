@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import Cell, ConsentEvent, Decision, Terms, Via
 from services.consent.domain.requests.request import NotPossible, Request, Step
+from services.consent.domain.special import NotExplicit, is_special
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.requests.handling import Reader, Requests
 from services.kernel.clock import Clock
-
-_SPECIAL = "special-category:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Assisted:
     @property
     def special(self) -> bool:
         """Whether it holds a yes to special-category data."""
-        return any(yes and purpose.startswith(_SPECIAL) for (purpose, _), yes in self.choices.items())
+        return any(yes and is_special(purpose) for (purpose, _), yes in self.choices.items())
 
     def lacks(self, about: Sequence[str]) -> dict[str, str]:
         """What is missing or too much for a request about these purposes: field and how to mend it."""
@@ -83,9 +84,10 @@ class Assistance:
                 raise NotPossible("Nothing was recorded: that is what the student has decided already.")
             return [via.of(decision) for decision in found]
 
-        outcomes = self._consents.record(
-            [request.student],
-            decisions,
-            also=lambda transaction: self._requests.take(transaction, request.id, step, seen),
-        )
-        return outcomes[0].recorded
+        def also(transaction: Connection) -> None:
+            self._requests.take(transaction, request.id, step, seen)
+
+        try:
+            return self._consents.record([request.student], decisions, also)[0].recorded
+        except NotExplicit as error:  # the register has dropped the category since the request was made
+            raise NotPossible(str(error)) from error

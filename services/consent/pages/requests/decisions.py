@@ -16,6 +16,7 @@ from services.consent.domain.decisions import Cell, ConsentEvent, Standing, ruli
 from services.consent.domain.requests import request as domain
 from services.consent.domain.requests.drafts import IN_ENGLISH, MOST_WORDS
 from services.consent.domain.requests.request import NotPossible
+from services.consent.domain.special import is_special
 from services.consent.handlers.requests.assistance import Assisted
 from services.consent.handlers.requests.handling import ChangedMeanwhile, NoSuchRequest
 from services.consent.notices import Notice, PurposeNotice
@@ -122,7 +123,7 @@ class DecisionPages:
             "notice": notice,
             "notices": self._parts.languages,
             "purposes": self._purposes(asked, notice, history, form),
-            "special": any(purpose.startswith("special-category:") for purpose in asked.about),
+            "special": any(map(is_special, asked.about)),
             "form_said": {name: text(form, name) for name in ("text", "read", "explicit")},
             "problems": problems or {},
         }
