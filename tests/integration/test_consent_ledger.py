@@ -6,17 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
-from pathlib import Path
-from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from services.consent.adapters import ledger
-from services.consent.adapters.ledger import MIGRATIONS, metadata, outbox
+from services.consent.adapters.ledger import MIGRATIONS, outbox
 from services.consent.domain import chain
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import ConsentEvent, Decision
@@ -266,40 +262,3 @@ def test_a_reader_waits_for_no_writer(consent_engine: Engine) -> None:
         ledger.append(transaction, [ConsentEvent(STUDENT, 2, 0, NOW, registered(LIBRARY))])
         with ThreadPoolExecutor(1) as pool:
             assert len(pool.submit(service.history, STUDENT).result(timeout=10)) == 1
-
-
-def test_the_migrations_make_what_the_code_expects_and_go_back(consent_url: str) -> None:
-    engine = database.engine(consent_url)
-    assert database.behind(engine, MIGRATIONS)
-    database.migrate(engine, MIGRATIONS)
-    assert database.behind(engine, MIGRATIONS) is None
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    consents(engine).answer(STUDENT, {VLE: True}, SHOWN)
-
-    database.migrate(engine, MIGRATIONS, "base")
-    assert inspect(engine).get_table_names() == ["alembic_version"]
-    database.migrate(engine, MIGRATIONS)
-    engine.dispose()
-
-
-def test_instances_that_start_at_once_migrate_once(consent_url: str) -> None:
-    engines = [database.engine(consent_url) for _ in range(4)]
-    start = threading.Barrier(len(engines))
-
-    def migrate(engine: Engine) -> Any:
-        start.wait()
-        database.migrate(engine, MIGRATIONS)
-        return database.behind(engine, MIGRATIONS)
-
-    with ThreadPoolExecutor(len(engines)) as pool:
-        assert list(pool.map(migrate, engines)) == [None] * len(engines)
-    for engine in engines:
-        engine.dispose()
-
-
-def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    (tmp_path / "consent.db").write_bytes(b"this is no database" * 100)
-    engine = database.engine(f"sqlite:///{tmp_path}/consent.db")
-
-    assert "does not answer" in (database.behind(engine, MIGRATIONS) or "")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import Engine
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import DBAPIError
 
 from services.consent.adapters import ledger
-from services.consent.adapters.ledger import MIGRATIONS
+from services.consent.adapters.ledger import MIGRATIONS, metadata
 from services.consent.domain import chain
 from services.consent.domain.chain import Tail
+from services.consent.handlers.consents import Consents
 from services.kernel import database
+from services.kernel.clock import StreamClock
+from services.kernel.metrics import ConsentMetrics
+from tests.support.consent import TERMS
 
 ADA, BEN = "a" * 64, "b" * 64
 _COLUMNS = (
@@ -77,3 +88,42 @@ def test_the_chain_can_be_taken_back_and_made_again(before_the_chain: Engine) ->
             with pytest.raises(DBAPIError, match="append-only"), engine.begin() as transaction:
                 transaction.execute(sa.text(change))
     engine.dispose()
+
+
+def test_the_migrations_make_what_the_code_expects_and_go_back(consent_url: str) -> None:
+    engine = database.engine(consent_url)
+    assert database.behind(engine, MIGRATIONS)
+    database.migrate(engine, MIGRATIONS)
+    assert database.behind(engine, MIGRATIONS) is None
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    Consents(engine, StreamClock(9_000), TERMS, ConsentMetrics(), lambda: None).answer(
+        ADA, {("student-view", "vle"): True}, ("2026-1", "en")
+    )
+
+    database.migrate(engine, MIGRATIONS, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    database.migrate(engine, MIGRATIONS)
+    engine.dispose()
+
+
+def test_instances_that_start_at_once_migrate_once(consent_url: str) -> None:
+    engines = [database.engine(consent_url) for _ in range(4)]
+    start = threading.Barrier(len(engines))
+
+    def migrate(engine: Engine) -> Any:
+        start.wait()
+        database.migrate(engine, MIGRATIONS)
+        return database.behind(engine, MIGRATIONS)
+
+    with ThreadPoolExecutor(len(engines)) as pool:
+        assert list(pool.map(migrate, engines)) == [None] * len(engines)
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "consent.db").write_bytes(b"this is no database" * 100)
+    engine = database.engine(f"sqlite:///{tmp_path}/consent.db")
+
+    assert "does not answer" in (database.behind(engine, MIGRATIONS) or "")
