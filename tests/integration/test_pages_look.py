@@ -66,7 +66,9 @@ def opened(browser: Browser, sites: Sites, folder: Path, shown: Shown, language:
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     path = shown.path.replace("{case}", open_case(folder)) if "{case}" in shown.path else shown.path
-    page.goto(site.url + path)
+    answer = page.goto(site.url + path)
+    assert answer
+    assert answer.status == shown.status
     if shown.then:
         shown.then(page)
         page.wait_for_load_state()

@@ -34,6 +34,7 @@ class Shown:
     role: str = ""
     service: str = "consent"
     welsh: bool = True
+    status: int = 200
     then: Doing | None = None
 
     @property
@@ -96,9 +97,9 @@ PAGES = [
     Shown("GET /register", "/register"),
     Shown("GET /register/notices/{version}/{language}", "/register/notices/2026-2/cy"),
     Shown("GET /signed-out", "/signed-out"),
-    Shown("GET /sign-in", "/sign-in"),  # says that no provider is set up
-    Shown("GET /nowhere", "/nowhere"),
-    Shown("GET /", "/", OFFICER, _OFFICER),  # says that it is for somebody else
+    Shown("GET /sign-in", "/sign-in", status=503),  # says that no provider is set up
+    Shown("GET /nowhere", "/nowhere", status=404),
+    Shown("GET /", "/", OFFICER, _OFFICER, status=403),  # says that it is for somebody else
     _staff("/staff/requests", "/staff/requests"),
     _staff("/staff/requests/new", "/staff/requests/new"),
     _staff("/staff/requests/new", "/staff/requests/new", then=_send_nothing),
