@@ -141,10 +141,12 @@ class Shard:
         """Consents first, then enrolments, then some events: a withdrawal never waits behind a backlog."""
         for record in await self._fetch(CONSENT_STATE, 0):
             self._take_consent(record)
-        for record in await self._fetch(ENROLMENTS, 0):
+        found = await self._consumer.getmany(timeout_ms=0 if self._obeyed else 50, max_records=FETCH_RECORDS)
+        for record in found.get(self._of(CONSENT_STATE), ()):
+            self._take_consent(record)
+        for record in found.get(self._of(ENROLMENTS), ()):
             self._partition.enrolments(record)
-        records = await self._fetch(ACTIVITY_EVENTS, 50, FETCH_RECORDS)
-        if records:
+        if records := found.get(self._of(ACTIVITY_EVENTS)):
             await self._apply(records)
         if self._is_due():
             await self._flush()
