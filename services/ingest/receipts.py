@@ -29,6 +29,7 @@ class Receipts:
     def __init__(self, turnstile: Turnstile, log: SendsReceipts, clock: Clock | None = None) -> None:
         self._turnstile, self._log, self._clock = turnstile, log, clock or SystemClock()
         self._instance = uuid.uuid4().hex[:8]
+        self._since: dict[str, tuple[int, int]] = {}  # version and moment, by student: to say the same when asked again
         self._giving: set[asyncio.Task[None]] = set()
 
     def give(self, consents: Sequence[ConsentStateChanged]) -> None:
@@ -45,7 +46,7 @@ class Receipts:
                 student=consent.student,
                 version=consent.version,
                 consumer="ingest",
-                applied_ms=at_ms,
+                applied_ms=self._since_when(consent, at_ms),
                 instance=self._instance,
             )
             for consent in consents
@@ -54,3 +55,10 @@ class Receipts:
             await self._log.receipts(receipts)
         except TransientError:  # the consent service asks again
             _log.warning("consent_receipts_not_sent", number=len(receipts))
+
+    def _since_when(self, consent: ConsentStateChanged, now_ms: int) -> int:
+        version, at_ms = self._since.get(consent.student, (0, 0))
+        if version == consent.version:
+            return at_ms
+        self._since[consent.student] = consent.version, now_ms
+        return now_ms

@@ -65,21 +65,26 @@ def expect(transaction: Connection, versions: Iterable[tuple[str, int]], recorde
 def take(transaction: Connection, records: Sequence[Record]) -> list[tuple[str, float]]:
     """Note what the receipts say; gives, for each that was the first of its kind, the consumer and its seconds.
 
-    A receipt speaks for every lower version too. Of several instances of a consumer, the latest to answer counts.
+    A receipt speaks for every lower version too; one for a version beyond the ledger's speaks of another history, and
+    is not believed. Of several instances of a consumer, the latest to answer counts.
     """
     receipts: list[ConsentApplied] = [record.event for record in records]
-    rows = {(row.student, row.version): dict(row._mapping) for row in _touched(transaction, receipts)}  # noqa: SLF001 - its public way to a dict
+    students = {receipt.student for receipt in receipts}
+    newest = _newest(transaction, students)
+    rows = _touched(transaction, receipts)
     first: list[tuple[str, float]] = []
-    changed: set[tuple[str, int]] = set()
+    changed: dict[tuple[str, int], dict[str, Any]] = {}
     for receipt in receipts:
+        if receipt.version > newest.get(receipt.student, 0):
+            continue
         column = f"{receipt.consumer}_ms"
-        for key, row in rows.items():
-            if key[0] == receipt.student and key[1] <= receipt.version and _is_news(row, column, receipt):
+        for row in rows.get(receipt.student, ()):
+            if row["version"] <= receipt.version and _is_news(row, column, receipt):
                 if row[column] is None:
                     first.append((receipt.consumer, max(0, receipt.applied_ms - row["recorded_ms"]) / 1000))
                 row[column] = receipt.applied_ms
-                changed.add(key)
-    _save(transaction, [rows[key] for key in sorted(changed)])
+                changed[row["student"], row["version"]] = row
+    _save(transaction, [changed[key] for key in sorted(changed)])
     return first
 
 
@@ -129,28 +134,55 @@ def to_ask_again(transaction: Connection, now_ms: int, most: int) -> list[Row[An
     return list(transaction.execute(query))
 
 
+def still_silent(transaction: Connection, students: Collection[str]) -> int:
+    """For how many of these students receipts are still awaited."""
+    waiting = select(func.count(_columns.student.distinct())).where(_outstanding, _forgetful_silent)
+    return sum(
+        transaction.execute(waiting.where(_columns.student.in_(some))).scalar_one() for some in _in_parts(students)
+    )
+
+
 def asked(transaction: Connection, student: str, asks: int, ask_ms: int) -> None:
     """Note that a student's consent was said again; not before `ask_ms` it is said once more."""
     which = (_columns.student == student, _outstanding)
     transaction.execute(update(propagations).where(*which).values(asks=asks, ask_ms=ask_ms))
 
 
-def _touched(transaction: Connection, receipts: Sequence[ConsentApplied]) -> list[Row[Any]]:
-    """The rows that the receipts can change: those that wait, and those of the very versions."""
-    students = sorted({receipt.student for receipt in receipts})
+def _newest(transaction: Connection, students: Collection[str]) -> dict[str, int]:
+    """The version to which each student's consent has come."""
+    query = select(_columns.student, func.max(_columns.version).label("newest")).group_by(_columns.student)
+    found: dict[str, int] = {}
+    for some in _in_parts(students):
+        rows = transaction.execute(query.where(_columns.student.in_(some)))
+        found |= {row.student: row.newest for row in rows}
+    return found
+
+
+def _touched(transaction: Connection, receipts: Sequence[ConsentApplied]) -> dict[str, list[dict[str, Any]]]:
+    """The rows that the receipts can change, by student: those that wait, and those of the very versions."""
     versions = {(receipt.student, receipt.version) for receipt in receipts}
     lowest = min((receipt.version for receipt in receipts), default=0)
-    found: list[Row[Any]] = []
-    for start in range(0, len(students), _SMALL):
-        of_these = _columns.student.in_(students[start : start + _SMALL])
-        maybe = or_(_outstanding, _columns.version >= lowest)
-        found += transaction.execute(select(propagations).where(of_these, maybe)).all()
-    return [row for row in found if row.everywhere_ms is None or (row.student, row.version) in versions]
+    maybe = or_(_outstanding, _columns.version >= lowest)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for some in _in_parts({receipt.student for receipt in receipts}):
+        query = select(propagations).where(_columns.student.in_(some), maybe).order_by(_columns.version)
+        for row in transaction.execute(query).mappings():
+            if row["everywhere_ms"] is None or (row["student"], row["version"]) in versions:
+                found.setdefault(row["student"], []).append(dict(row))
+    return found
+
+
+def _in_parts(students: Collection[str]) -> Iterable[list[str]]:
+    everybody = sorted(students)
+    return (everybody[start : start + _SMALL] for start in range(0, len(everybody), _SMALL))
 
 
 def _is_news(row: dict[str, Any], column: str, receipt: ConsentApplied) -> bool:
-    known = row[column]
-    return known is None or (row["version"] == receipt.version and known < receipt.applied_ms)
+    """Whether it is the first answer, or that of a later one of several doors."""
+    known: int | None = row[column]
+    if known is None:
+        return True
+    return bool(receipt.instance) and row["version"] == receipt.version and known < receipt.applied_ms
 
 
 def _save(transaction: Connection, rows: Sequence[dict[str, Any]]) -> None:

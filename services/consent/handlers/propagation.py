@@ -27,8 +27,9 @@ from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
 
-LONGEST_WAIT_MS = 3_600_000
-AT_ONCE = 100  # students asked for in a round: a consumer that is away for long causes no flood
+LONGEST_WAIT_MS = 60_000
+AT_ONCE = 100  # students asked for in a round: 30,000 within ten minutes, and the gates hardly notice
+PROBES = 5  # while nobody answers: a consumer that is away for long causes no flood, and is noticed when it is back
 _ROUND_S = 2.0
 _MEASURED = 20_000  # versions at most
 _BUSY = "The database is away or too busy; try again in a minute."
@@ -109,11 +110,15 @@ class Propagation:
 
 
 class AskingAgain(Background):
-    """Says consents again that stay unanswered, ever more rarely, and measures what is outstanding."""
+    """Says consents again that stay unanswered, ever more rarely, and measures what is outstanding.
+
+    While not one of those that it asked for last is answered, it asks for a few only.
+    """
 
     def __init__(self, engine: Engine, clock: Clock, metrics: ConsentMetrics, committed: Callable[[], None]) -> None:
         super().__init__("consent-asks-again")
         self._engine, self._clock, self._metrics, self._committed = engine, clock, metrics, committed
+        self._last: tuple[str, ...] = ()
 
     def round(self) -> None:
         """Ask for at most `AT_ONCE` students."""
@@ -130,14 +135,16 @@ class AskingAgain(Background):
         with reading(self._engine) as transaction:
             if not propagation.to_ask_again(transaction, now_ms, 1):
                 return 0
+            nobody_answers = self._last and propagation.still_silent(transaction, self._last) == len(self._last)
         with self._engine.begin() as transaction:
             ledger.take_turn(transaction)  # or a decision could come between, and this be published after it
-            due = propagation.to_ask_again(transaction, now_ms, AT_ONCE)
+            due = propagation.to_ask_again(transaction, now_ms, PROBES if nobody_answers else AT_ONCE)
             histories = ledger.histories(transaction, [row.student for row in due])
             for row in due:
                 ledger.outbox.add(transaction, CONSENT_STATE, row.student, domain.snapshot(histories[row.student]))
                 pause_ms = min(FIRST_ASK_MS << (row.asks + 1), LONGEST_WAIT_MS)
                 propagation.asked(transaction, row.student, row.asks + 1, now_ms + pause_ms)
+        self._last = tuple(row.student for row in due)
         self._metrics.asked_again.inc(len(due))
         return len(due)
 
