@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from services.cli import main
 from services.consent.adapters import ledger, places
@@ -190,6 +190,32 @@ def test_places_are_built_again_from_the_start_of_the_log(
     done = CliRunner().invoke(main, ["consent", "reread-enrolments"])
     assert (done.exit_code, done.stderr) == (0, "")
     eventually(lambda: modules(consent_engine, "ada") == {"HIST101"})
+
+
+@pytest.mark.usefixtures("reader")
+def test_two_instances_share_the_log_and_lose_nothing(consent_engine: Engine, kafka_settings: KafkaSettings) -> None:
+    """The second comes while the first reads; partitions change hands, and each record takes effect once."""
+    taken: list[str] = []
+
+    def take(transaction: Connection, records: Sequence[Record]) -> None:
+        places.take(transaction, records)
+        taken.extend(record.student for record in records)
+
+    people = [f"{number}" for number in range(60)]
+    for person in people[:30]:
+        send(kafka_settings, enrolled(person), person)
+    second = LogReader(consent_engine, kafka_settings, ENROLMENTS, take, ConsentMetrics())
+    second.start()
+    for person in people[30:]:
+        send(kafka_settings, enrolled(person), person)
+    eventually(lambda: all_known(consent_engine, people))
+    second.stop()
+    assert len(taken) == len(set(taken))
+
+
+def all_known(engine: Engine, people: Sequence[str]) -> bool:
+    with database.reading(engine) as transaction:
+        return {place.student for place in places.on_day(transaction, "2026-10-01")} == set(map(student, people))
 
 
 def test_a_reader_that_comes_back_goes_on_where_the_database_stands(
