@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.consent.domain import chain, verification
@@ -119,6 +119,7 @@ def _swapped(rows: list[Sealed], one: int, two: int) -> list[Sealed]:
     return new
 
 
+@settings(max_examples=30)
 @given(ledgers())
 def test_what_was_recorded_is_not_blamed(rows: list[Sealed]) -> None:
     assert findings(rows, anchored(rows)) == []
@@ -132,6 +133,7 @@ def test_any_change_of_any_row_is_found(data: st.DataObject, rows: list[Sealed])
     assert after == rows or findings(after, anchored(rows))
 
 
+@settings(max_examples=30)
 @given(ledgers(), st.data())
 def test_a_ledger_that_was_written_anew_is_found_by_its_anchors(rows: list[Sealed], data: st.DataObject) -> None:
     """Somebody who can do everything but sign: takes out a student, or changes a word, and seals all of it again."""
@@ -146,6 +148,7 @@ def test_a_ledger_that_was_written_anew_is_found_by_its_anchors(rows: list[Seale
     assert findings(chain.seal(changed_word, {}, Tail()), []) == []  # the chain alone would not tell
 
 
+@settings(max_examples=30)
 @given(ledgers())
 def test_events_that_nobody_anchored_for_an_hour_are_told(rows: list[Sealed]) -> None:
     late = NOW + verification.UNANCHORED_MS + len(rows)
@@ -154,6 +157,7 @@ def test_events_that_nobody_anchored_for_an_hour_are_told(rows: list[Sealed]) ->
     assert findings(rows, anchored(rows), late) == []
 
 
+@settings(max_examples=30)
 @given(ledgers())
 def test_a_kept_anchor_finds_a_tail_that_was_cut_off_with_its_anchors(rows: list[Sealed]) -> None:
     kept = replace(anchored(rows)[-1], kept=True)
