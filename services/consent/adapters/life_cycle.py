@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Connection, Integer, String, Table, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from services.consent.adapters.ledger import metadata
+from services.consent.adapters.ledger import consent_events, metadata
 from services.consent.domain.renewals import Kind, Reminder, Sent
 
 reminders = Table(
@@ -70,6 +70,14 @@ def put_progress(transaction: Connection, reached: Progress) -> None:
             index_elements=["id"], set_=newer, where=life_cycle_progress.c.sequence <= made.excluded.sequence
         )
     )
+
+
+def decided_after(transaction: Connection, sequence: int, most: int) -> tuple[set[str], int]:
+    """The students of so many events after that place in the ledger, and the place that was reached."""
+    columns = consent_events.c
+    query = select(columns.student, columns.sequence).where(columns.sequence > sequence)
+    rows = transaction.execute(query.order_by(columns.sequence).limit(most)).all()
+    return {row.student for row in rows}, rows[-1].sequence if rows else sequence
 
 
 def put_due(transaction: Connection, moments: Mapping[str, int | None]) -> None:

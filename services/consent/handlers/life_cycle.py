@@ -30,7 +30,7 @@ from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import RENEWALS
 
-CHUNK = 250  # students of one transaction
+CHUNK = 100  # students of one transaction; while it lasts, who decides waits
 _EVENTS = 5_000  # of the ledger, read at once
 _MINUTE_MS = 60_000
 _QUIET_S = 5.0
@@ -102,9 +102,8 @@ class LifeCycle:
             known = life_cycle.progress(transaction)
             if known.basis != basis:
                 life_cycle.all_due(transaction)
-            events = next(iter(ledger.in_sequence(transaction, _EVENTS, known.sequence)), [])
-            life_cycle.put_due(transaction, {sealed.event.student: 0 for sealed in events})
-            reached = events[-1].event.sequence if events else known.sequence
+            students, reached = life_cycle.decided_after(transaction, known.sequence, _EVENTS)
+            life_cycle.put_due(transaction, dict.fromkeys(students, 0))
             life_cycle.put_progress(transaction, Progress(reached, basis))
         return True
 
