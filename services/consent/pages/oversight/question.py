@@ -17,6 +17,7 @@ from starlette.datastructures import FormData
 from starlette.templating import Jinja2Templates
 
 from services.consent.handlers.proof.permitted import PointInTime, WrongQuestion
+from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, signed_in_as
 
 Officer = Annotated[SignedIn, Depends(signed_in_as("data-protection-officer"))]
@@ -42,7 +43,7 @@ class QuestionPages:
 
     def router(self) -> APIRouter:
         """Its routes; asking is a form that is sent, since it leaves a trace."""
-        router = APIRouter(include_in_schema=False)
+        router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
 
         @router.get("/oversight/question")
         def form(request: Request, _: Officer) -> Response:

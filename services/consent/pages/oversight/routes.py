@@ -16,6 +16,7 @@ from services.consent.pages.oversight.lines import bar, lines
 from services.consent.pages.oversight.question import QuestionPages
 from services.consent.pages.oversight.verdict import duration, judge
 from services.kernel.register import Register
+from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 
 Officer = Annotated[SignedIn, Depends(signed_in_as("data-protection-officer"))]
@@ -39,7 +40,7 @@ class OversightPages:
         app.include_router(self.questions.router())
 
     def _report(self) -> APIRouter:
-        router = APIRouter(include_in_schema=False)
+        router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
 
         @router.get("/oversight")
         def page(request: Request, _: Officer) -> Response:
@@ -78,7 +79,7 @@ class OversightPages:
         return router
 
     def _coverage(self) -> APIRouter:
-        router = APIRouter(include_in_schema=False)
+        router = APIRouter(include_in_schema=False, dependencies=[Depends(in_english)])
 
         @router.get("/coverage")
         def page(request: Request, _: SeesAggregates) -> Response:
