@@ -25,6 +25,11 @@ def test_signing_in_leads_back_to_the_page_that_asked_for_it(
     assert outcomes(sign_in_metrics) == {"signed-in": 1}
 
 
+def test_who_asked_for_no_page_begins_where_their_role_does(visitor: TestClient) -> None:
+    assert sign_in_through(visitor, "t0000001").headers["location"] == "/mine?tutor"
+    assert sign_in_through(visitor, "s0000001").headers["location"] == "/about"
+
+
 def test_the_provider_is_asked_with_pkce_state_and_nonce(visitor: TestClient) -> None:
     asked = httpx2.URL(visitor.get("/sign-in").headers["location"]).params
     assert {name: asked[name] for name in ("response_type", "code_challenge_method", "client_id", "scope")} == {
@@ -53,7 +58,7 @@ def test_the_session_is_new_and_its_cookie_small_and_without_a_token(visitor: Te
 
 @pytest.mark.parametrize("elsewhere", ["//evil.example", "https://evil.example/", "/\\evil.example"])
 def test_sign_in_leads_to_no_other_site(visitor: TestClient, elsewhere: str) -> None:
-    assert sign_in_through(visitor, "s0000001", then=elsewhere).headers["location"] == "/"
+    assert sign_in_through(visitor, "s0000001", then=elsewhere).headers["location"] == "/about"
 
 
 def test_who_has_no_role_here_is_told_so_and_is_not_signed_in(
@@ -70,7 +75,7 @@ def test_of_two_tabs_that_sign_in_at_once_the_slower_one_is_led_in_too(visitor: 
     slower = choose(visitor.get("/sign-in"), "s0000001")
     sign_in_through(visitor, "s0000001")
     answer = visitor.get(httpx2.URL(slower).raw_path.decode())
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/about")
 
 
 def test_signing_out_ends_the_session_here_then_at_the_provider_and_comes_back(visitor: TestClient) -> None:

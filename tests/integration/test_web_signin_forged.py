@@ -45,7 +45,7 @@ def test_an_answer_counts_once(visitor: TestClient, sign_in_metrics: SignInMetri
     kept = visitor.cookies["signpost"]
     assert visitor.get(back).status_code == 303
     again = visitor.get(back)
-    assert (again.headers["location"], "set-cookie" in again.headers) == ("/", False)
+    assert (again.headers["location"], "set-cookie" in again.headers) == ("/about", False)
     visitor.cookies.clear()  # even where the browser's state of then is put back: the provider takes a code once
     visitor.cookies.set("signpost", kept, domain="testserver.local")
     assert visitor.get(back).status_code == 400

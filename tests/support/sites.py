@@ -15,7 +15,7 @@ from deploy.local.identity.tokens import Tokens
 from services.kernel.metrics import SignInMetrics
 from services.kernel.settings import SessionSettings, Settings, SignInSettings
 from services.kernel.web import site
-from services.kernel.web.pages import templates
+from services.kernel.web.pages import Link, templates
 from services.kernel.web.session import SignedIn, signed_in_as
 from tests.support.identity import Identity
 from tests.support.sessions import SECRET
@@ -27,7 +27,8 @@ Make = Callable[..., TestClient]
 def site_app(sign_in: SignInSettings, metrics: SignInMetrics) -> FastAPI:
     using = Settings(session=SessionSettings(secret=SecretStr(SECRET), secure_cookies=False), sign_in=sign_in)
     made = FastAPI()
-    site.install(made, using, templates(using), "http://testserver/", metrics)
+    nav = (Link("About", "/about"), Link("My students", "/mine?tutor", ("tutor",)))
+    site.install(made, using, templates(using, nav=nav), "http://testserver/", metrics)
 
     @made.get("/mine")
     def mine(person: Annotated[SignedIn, Depends(signed_in_as("student", "tutor"))]) -> dict[str, Any]:

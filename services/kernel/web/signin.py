@@ -65,8 +65,9 @@ class SignIn:
         try:
             claims = await self.provider.finish(request)
         except SignInFailed as error:
-            if error.reason == "expired" and visitor(request) is not None:  # by another tab, or by going back to this
-                return RedirectResponse("/", status_code=303)
+            known = visitor(request)
+            if error.reason == "expired" and known is not None:  # by another tab, or by going back to this
+                return RedirectResponse(start(self.pages, known), status_code=303)
             raise
         if not self.claims.complete(claims):
             claims = await self.provider.told_more(claims)
