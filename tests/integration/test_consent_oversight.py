@@ -163,8 +163,8 @@ def test_withdrawals_are_followed_until_every_service_has_confirmed(
 
     now_ms = SystemClock().now_ms()
     receipts = [
-        Record(student, ConsentApplied(student=student, version=2, consumer=consumer, applied_ms=now_ms + 2_000))
-        for student in map(pseudonym, PEOPLE)
+        Record(student, ConsentApplied(student=student, version=version, consumer=consumer, applied_ms=now_ms + 2_000))
+        for student, version in [(pseudonym(person), 2 if person == PEOPLE[0] else 1) for person in PEOPLE]
         for consumer in ("ingest", "indicators", "notify")
     ]
     with engine.begin() as transaction:
@@ -235,7 +235,9 @@ def test_the_officer_learns_whether_it_was_permitted_and_by_which_decision(offic
 
 
 @pytest.mark.requirement("R9")
-def test_each_question_stands_in_the_access_log_with_its_reason(officer: Visitor, engine: Engine) -> None:
+def test_each_question_stands_in_the_access_log_and_the_student_can_read_it(
+    client: TestClient, officer: Visitor, engine: Engine
+) -> None:
     ask(officer)
     ask(officer, person="nobody")
     with database.reading(engine) as transaction:
@@ -244,6 +246,9 @@ def test_each_question_stands_in_the_access_log_with_its_reason(officer: Visitor
     assert [(look.reader, look.role, look.reason) for look in looks] == [
         (pseudonym("o0000001"), OFFICER, "A complaint <b>about</b> a message.")
     ]
+    shown = Visitor(client, PEOPLE[0]).get("/requests").text
+    assert "A complaint &lt;b&gt;about&lt;/b&gt; a message." in shown
+    assert "a message" not in Visitor(client, PEOPLE[1]).get("/requests").text
 
 
 @pytest.mark.requirement("R9")
