@@ -80,7 +80,7 @@ def _add_pages(app: FastAPI, wiring: Wiring) -> None:
     shown = StudentParts(consents, register, notices, wiring.pseudonyms, wiring.clock, wiring.terms, pages)
     portal.install(app, shown, wiring.propagation, secure_cookies=settings.session.secure_cookies)
     RegisterPages(settings, wiring.published, notices, pages).install(app)
-    questions = QuestionPages(wiring.point_in_time, wiring.zone, pages)
+    questions = QuestionPages(wiring.point_in_time, wiring.requests, wiring.zone, pages)
     OversightPages(wiring.oversight(), wiring.coverages, questions, register, pages).install(app)
     assistance = Assistance(consents, wiring.requests, wiring.clock, wiring.terms)
     request_pages.install(

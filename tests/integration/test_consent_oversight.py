@@ -261,6 +261,11 @@ def test_a_question_without_a_reason_is_not_answered(officer: Visitor, engine: E
         assert access_log.of(transaction, pseudonym(PEOPLE[0])) == []
 
 
+def test_an_id_that_nobody_has_is_not_taken_for_an_answer_without_a_word(officer: Visitor) -> None:
+    assert "Nobody with this id is on any module" in ask(officer, person="s9999999")
+    assert "Nobody with this id" not in ask(officer, known="then")
+
+
 def test_each_mistake_in_a_question_is_named_at_its_field(officer: Visitor) -> None:
     page = ask(officer, person="", purpose="marking", source="", day="2099-01-01", reason="")
     for mend in ("Write the student’s id", "Choose a purpose", "Choose a system", "Choose a day and a time", "Say why"):

@@ -17,6 +17,7 @@ from starlette.datastructures import FormData
 from starlette.templating import Jinja2Templates
 
 from services.consent.handlers.proof.permitted import PointInTime, WrongQuestion
+from services.consent.handlers.requests.handling import Requests
 from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, signed_in_as
 
@@ -38,6 +39,7 @@ class QuestionPages:
     """The form, and the answer above the form."""
 
     point_in_time: PointInTime
+    requests: Requests
     zone: ZoneInfo
     pages: Jinja2Templates
 
@@ -64,7 +66,8 @@ class QuestionPages:
             wrong = {_FIELD_OF.get(part.field, part.field) for part in error.errors}
             return self._page(request, sent, 422, errors={field: _MEND[field] for field in _MEND if field in wrong})
         answer = self.point_in_time.answer(asked)
-        return self._page(request, sent, asked=asked, answer=answer)
+        mistyped = answer.event is None and self.requests.may_be_mistyped(asked.student)
+        return self._page(request, sent, asked=asked, answer=answer, mistyped=mistyped)
 
     def _as_written(self, sent: Mapping[str, str]) -> dict[str, str]:
         """The question as the use case reads it: the moment with the offset of the institution's zone."""
