@@ -89,7 +89,10 @@ def test_what_a_transaction_decided_is_published_in_order_and_nothing_else(
     assert len(records) == 4
 
 
-@pytest.mark.parametrize(("killed_before", "expected"), [("send", [1, 2]), ("delete", [1, 2, 1, 2]), ("next", [1, 2])])
+@pytest.mark.parametrize(
+    ("killed_before", "expected"),
+    [("send", [1, 2]), ("commit", [1, 2]), ("delete", [1, 2, 1, 2]), ("next", [1, 2])],
+)
 def test_killed_at_any_step_nothing_is_lost_and_no_version_is_invented(
     url: str, engine: Engine, kafka_settings: KafkaSettings, killed_before: str, expected: list[int]
 ) -> None:

@@ -13,6 +13,7 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine, MetaData, Row, func, select, update
 
 from services.kernel import database
+from services.kernel import outbox as relaying
 from services.kernel.events import ConsentStateChanged
 from services.kernel.metrics import OutboxMetrics
 from services.kernel.outbox import Outbox, OutboxRelay
@@ -109,8 +110,16 @@ class DoomedRelay(OutboxRelay):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_uncommitted(producer: KafkaProducer) -> None:
+    """Killed when the broker has the records, in a transaction that nobody has committed."""
+    producer.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main(url: str, settings: str, before: str) -> None:
     """Run a doomed relay; the process that a test kills."""
+    if before == "commit":
+        relaying._commit = die_uncommitted  # noqa: SLF001 - the step between sending and committing has no other handle
     doomed = DoomedRelay(database.engine(url), KafkaSettings.model_validate_json(settings), before)
     doomed.start()
     threading.Event().wait(60)
