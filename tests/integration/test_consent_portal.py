@@ -72,7 +72,7 @@ def test_each_system_is_decided_for_itself_and_the_page_after_says_what_is_recor
 
     assert after.url.path == "/decisions/1"
     text = words(after)
-    assert "It is recorded, and on its way" in text
+    assert "It is recorded." in text
     assert "Yes Virtual learning environment" in text
     assert "No Library" in text
     assert "needs a yes to “May we work out how your studies are going?”" in text

@@ -6,6 +6,7 @@ import hashlib
 import re
 
 import pytest
+from msgspec import structs
 from starlette.datastructures import FormData
 
 from services.consent.domain.decisions import Cell, ConsentEvent, Decision, State
@@ -79,9 +80,14 @@ def test_a_form_that_does_not_say_what_was_shown_counts_whole(seen: dict[str, st
     assert sent(**seen | {"tutor-notify.vle": "yes"}).chosen(history, TERMS) == {VLE: True}
 
 
-def test_a_draft_comes_back_as_it_was() -> None:
-    choices = {VLE: True, ("special-category:health", "vle"): False}
-    assert form.of_draft(form.as_draft(choices)) == choices
+def test_a_draft_comes_back_as_it_was_under_the_same_register_only() -> None:
+    choices = {VLE: True, LIBRARY: False}
+    draft = form.as_draft(choices, REGISTER)
+    assert form.of_draft(draft, REGISTER) == choices
+    assert len(draft) < 200
+    assert form.of_draft(draft, structs.replace(REGISTER, version="2099-1")) == {}
+    assert form.of_draft(draft, structs.replace(REGISTER, sources=REGISTER.sources[:2])) == {}
+    assert form.of_draft(form.as_draft({}, REGISTER), REGISTER) == {}
 
 
 def test_one_answer_for_all_systems() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.checkers import python_format
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+from jinja2 import Environment, nodes
 
 from services.kernel.web.i18n.catalogs import SHARED
 from tests.support import CHECKOUT
@@ -18,6 +20,15 @@ from tests.support import CHECKOUT
 WEB, CONSENT = SHARED.parent, CHECKOUT / "services" / "consent" / "pages"
 PLACES = {"kernel/web": WEB, "consent/pages": CONSENT}
 FOR_STAFF = ("staff", "oversight")  # how the names of files or folders begin that are in English only
+TEMPLATES = [
+    file
+    for folder in (WEB, CONSENT)
+    for file in sorted(folder.rglob("*.html"))
+    if not any(part.startswith(FOR_STAFF) for part in file.relative_to(folder).parts)
+]
+_JINJA = re.compile(r"\{%-? *trans.*?endtrans *-?%\}|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+# Tags, attributes that a macro gives, characters by name, names of files, and ours.
+_NOT_SHOWN = re.compile(r"<[^>]*>|[\w-]+=\"[^\"]*\"|&\w+;|\w+\.\w+|Signpost")
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "said": None}
 HOW = [("**.py", "python"), ("**.html", "jinja2")]
 OPTIONS = {"**.html": {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
@@ -74,6 +85,21 @@ def test_what_is_filled_in_is_the_same_in_both_languages(place: str) -> None:
     for message in messages(PLACES[place]):
         if message.python_format:
             python_format(catalog(PLACES[place]), message)
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=[str(file.relative_to(CHECKOUT / "services")) for file in TEMPLATES])
+def test_nothing_is_written_into_a_template_past_the_catalog(file: Path) -> None:
+    text = file.read_text("utf-8")
+    shown = _NOT_SHOWN.sub(" ", _JINJA.sub(" ", text))
+    assert re.findall(r"[^\W\d_]{2,}", shown) == []
+    tree = Environment(extensions=["jinja2.ext.i18n"]).parse(text)
+    asked = [id(node) for call in tree.find_all(nodes.Call) if _asks(call) for node in call.find_all(nodes.Const)]
+    plain = [node.value for node in tree.find_all(nodes.Const) if id(node) not in asked]
+    assert [value for value in plain if isinstance(value, str) and re.match(r"[A-Z]\w* \w", value)] == []
+
+
+def _asks(call: nodes.Call) -> bool:
+    return isinstance(call.node, nodes.Name) and call.node.name in {"_", "gettext", "ngettext"}
 
 
 def _forms(message: Message) -> list[object]:

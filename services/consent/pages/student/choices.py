@@ -40,7 +40,7 @@ class Choices:
 
     def show(self, request: Request, student: Student) -> Response:
         """What is asked, and how it stands; choices that were made before a change of language are still there."""
-        return self._page(request, student, forms.of_draft(request.session.pop(_DRAFT, {})))
+        return self._page(request, student, forms.of_draft(request.session.pop(_DRAFT, ""), self.parts.register))
 
     def save(self, request: Request, student: Student, form: Form) -> Response:
         """Record every choice that was made on the page."""
@@ -65,7 +65,8 @@ class Choices:
         if not answer:
             raise HTTPException(422, "The field 'all' must be 'yes' or 'no'.")
         typed = sent.chosen(self.parts.history(student), self.parts.terms)
-        request.session[_DRAFT] = forms.as_draft({cell: yes for cell, yes in typed.items() if cell not in answer})
+        others = {cell: yes for cell, yes in typed.items() if cell not in answer}
+        request.session[_DRAFT] = forms.as_draft(others, register)
         return self._record(request, student, answer, sent.shown, f"/#{purpose}")
 
     def withdraw(self, request: Request, student: Student, form: Form) -> Response:
@@ -78,7 +79,7 @@ class Choices:
     def speak(self, request: Request, student: Student, form: Form) -> Response:
         """The page in another language, with the choices made on it."""
         typed = Sent.read(form, self.parts.register).chosen(self.parts.history(student), self.parts.terms)
-        request.session[_DRAFT] = forms.as_draft(typed)
+        request.session[_DRAFT] = forms.as_draft(typed, self.parts.register)
         answer = RedirectResponse("/", status_code=303)
         keep(answer, str(form.get("speak", "")), secure=self.secure_cookies)
         return answer

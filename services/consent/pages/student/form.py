@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Self
 
 from starlette.datastructures import FormData
@@ -45,12 +46,7 @@ class Sent:
     @classmethod
     def read(cls, form: FormData, register: Register) -> Self:
         """What stands in the form; whatever nobody is asked is left out."""
-        said = {
-            cell: _ANSWERS[answer]
-            for purpose in register.askable
-            for source in register.source
-            if (answer := _text(form, field(cell := (purpose, source)))) in _ANSWERS
-        }
+        said = {cell: _ANSWERS[answer] for cell in _cells(register) if (answer := _text(form, field(cell))) in _ANSWERS}
         return cls(
             said, _number(form, "seen"), _number(form, "seen_ms"), (_text(form, "notice"), _text(form, "language"))
         )
@@ -70,15 +66,23 @@ def for_all(form: FormData, purpose: str, register: Register) -> dict[Cell, bool
     return {} if answer is None else dict.fromkeys(((purpose, source) for source in register.source), answer)
 
 
-def as_draft(choices: Mapping[Cell, bool]) -> dict[str, str]:
-    """Choices that are not recorded yet, as a session keeps them."""
-    return {field(cell): "yes" if yes else "no" for cell, yes in choices.items()}
+def as_draft(choices: Mapping[Cell, bool], register: Register) -> str:
+    """Choices that are not recorded yet, as short as a cookie needs them; they count under this register only."""
+    letters = ("-" if cell not in choices else "y" if choices[cell] else "n" for cell in _cells(register))
+    return f"{register.version} {''.join(letters)}" if choices else ""
 
 
-def of_draft(draft: Mapping[str, str]) -> dict[Cell, bool]:
-    """The choices again."""
-    cells = ((tuple(name.rsplit(".", 1)), answer) for name, answer in draft.items())
-    return {(cell[0], cell[1]): _ANSWERS[answer] for cell, answer in cells}
+def of_draft(draft: str, register: Register) -> dict[Cell, bool]:
+    """The choices again; none where the register has changed meanwhile."""
+    version, _, letters = draft.partition(" ")
+    cells = _cells(register)
+    if version != register.version or len(letters) != len(cells):
+        return {}
+    return {cell: letter == "y" for cell, letter in zip(cells, letters, strict=True) if letter in "yn"}
+
+
+def _cells(register: Register) -> list[Cell]:
+    return list(product(register.askable, register.source))
 
 
 def _text(form: FormData, name: str) -> str:
