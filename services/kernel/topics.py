@@ -23,6 +23,8 @@ class Topic:
     Attributes:
         name: without the namespace that settings may put before it.
         payloads: the types that a value may have.
+        owner: makes its contract, and writes it where no `producers` are named.
+        producers: who writes it instead of the owner.
         retention: of a topic that deletes; None on one that compacts.
         poison: "dead-letter" sets an unreadable record aside; "halt" stops, since skipping it could skip a
             withdrawal.
@@ -33,6 +35,7 @@ class Topic:
     payloads: tuple[type, ...]
     owner: Service
     consumers: tuple[Service, ...]
+    producers: tuple[Service, ...] = ()
     retention: timedelta | None = None
     poison: Literal["dead-letter", "halt"] = "dead-letter"
     internal: bool = False
@@ -81,6 +84,7 @@ CONSENT_RECEIPTS = Topic(
     payloads=(events.ConsentApplied,),
     owner="consent",
     consumers=("consent",),
+    producers=("ingest", "indicators", "notify"),
     retention=timedelta(days=30),
 )
 RENEWALS = Topic(

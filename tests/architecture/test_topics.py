@@ -19,8 +19,8 @@ def used_by(service: str) -> set[str]:
 
 
 def permitted(service: str) -> set[str]:
-    """Names of the topics that it owns or consumes; whoever consumes may set a bad record aside."""
-    theirs = {topic.name for topic in ALL_TOPICS if topic.owner == service or service in topic.consumers}
+    """Names of the topics that it owns, writes or consumes; whoever consumes may set a bad record aside."""
+    theirs = {t.name for t in ALL_TOPICS if service in {t.owner, *t.producers, *t.consumers}}
     return theirs | {topics.DEAD_LETTERS.name}
 
 
