@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from sqlalchemy import update
 from services.consent.adapters.propagation import propagations
 from services.kernel import database
 from services.kernel.ids import Pseudonyms
-from tests.support.sessions import SECRET
-from tests.support.shown import ALL_YES, MIXED, UNDECIDED, Site, consent_app, served
+from tests.support.sessions import CSRF, SECRET
+from tests.support.shown import ALL_YES, MIXED, SPECIAL, UNDECIDED, Site, consent_app, served
 
 pytestmark = pytest.mark.needs("chromium")
 NOW_MS = 1_795_514_527_000  # 24 November 2026, 10:02:07 in London
@@ -204,3 +205,35 @@ def test_a_yes_that_ends_soon_is_renewed_only_by_who_says_so(site: Site, context
     expect(page.get_by_role("row").last).to_contain_text("Virtual learning environment")
     page.goto(site.url)
     expect(page.get_by_text("A yes of yours ends soon.")).to_have_count(0)
+
+
+@pytest.mark.requirement("R4")
+def test_sensitive_data_is_asked_by_itself_and_by_no_button_for_all(site: Site, context: BrowserContext) -> None:
+    page = as_student(context, site, "s0000015")
+    expect(page.get_by_role("heading", name="Sensitive data, asked separately")).to_be_visible()
+    expect(page.get_by_role("button", name="Yes to all")).to_have_count(4)
+    question = "May we see whether support reaches students of every ethnic origin?"
+    expect(page.get_by_role("region", name=question).get_by_role("button")).to_have_count(0)
+    form: dict[str, str | float | bool] = {"csrf": CSRF, "notice": "2026-2", "language": "en", "all": "yes"}
+    answer = context.request.post(f"{site.url}/choices/{SPECIAL}", form=form)
+    assert answer.status == 404
+    page.reload()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("You have not decided yet")
+
+    page.locator(f"label[for='{SPECIAL}.vle']").click()
+    page.get_by_role("button", name="Save my choices").click()
+    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("heading", name=question)).to_be_visible()
+
+
+@pytest.mark.requirement("R2")
+def test_whoever_lost_a_yes_to_a_new_text_is_told_what_is_new_and_asked_again(
+    site: Site, context: BrowserContext
+) -> None:
+    page = as_student(context, site, MIXED)
+    told = page.get_by_role("region", name="The text has changed, so your yes to the old one ended.")
+    expect(told).to_contain_text("We now ask about your ethnic origin, too")
+    expect(page.get_by_role("radiogroup", name="Library").nth(1)).to_have_accessible_description(
+        re.compile("Your yes ended on .*: the text changed")
+    )
+    expect(page.locator("[id='tutor-notify.library']")).not_to_be_checked()
