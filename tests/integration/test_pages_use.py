@@ -237,3 +237,16 @@ def test_whoever_lost_a_yes_to_a_new_text_is_told_what_is_new_and_asked_again(
         re.compile("Your yes ended on .*: the text changed")
     )
     expect(page.locator("[id='tutor-notify.library']")).not_to_be_checked()
+
+
+def test_what_is_typed_into_a_request_outlives_a_change_of_the_language(
+    site: Site, without_javascript: BrowserContext
+) -> None:
+    page = as_student(without_javascript, site, UNDECIDED, "/requests/new/complaint")
+    page.locator("textarea").fill("Mine, as I typed it.")
+    page.get_by_role("button", name="Cymraeg").click()
+    expect(page.locator("html")).to_have_attribute("lang", "cy")
+    expect(page.locator("textarea")).to_have_value("Mine, as I typed it.")
+    page.locator("main form button").first.click()
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("textarea")).to_have_value("Mine, as I typed it.")

@@ -109,6 +109,14 @@ def test_the_switch_leads_nowhere_but_to_this_site(client: TestClient) -> None:
     assert answer.headers["location"] == "/"
 
 
+def test_the_switch_can_have_a_form_sent_again_and_that_to_this_site_only(client: TestClient) -> None:
+    """The browser sends the same fields where a 307 leads."""
+    answer = client.post("/language?again=/page", data={"speak": "cy", "words": "typed"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/page")
+    elsewhere = client.post("/language?again=//evil.example", data={"speak": "cy"}, follow_redirects=False)
+    assert elsewhere.headers["location"] == "/"
+
+
 def test_a_language_that_is_not_offered_changes_nothing(client: TestClient) -> None:
     client.post("/language", data={"speak": "xx", "next": "/page"})
     assert '<html lang="en">' in client.get("/page").text

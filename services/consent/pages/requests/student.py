@@ -58,6 +58,8 @@ class StudentPages:
     def make(self, request: Request, student: Student, kind: str, form: Form) -> Response:
         """The form, checked; then the check page; then the request."""
         draft = self._draft(student, kind_named(kind), form)
+        if text(form, "speak"):  # the same page in another language
+            return self._form(request, draft)
         if problems := self._parts.problems(draft):
             return self._form(request, draft, problems, 422)
         if text(form, "then") == "change":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,8 +66,10 @@ def router(*, secure: bool) -> APIRouter:
     def choose(
         chosen: Annotated[str, Form(alias="speak", max_length=8)],
         then: Annotated[str, Form(alias="next", max_length=500)] = "/",
+        again: Annotated[str | None, Query(max_length=500)] = None,
     ) -> Response:
-        answer = RedirectResponse(local_path(then), status_code=303)
+        """Lead back to the page; with `again`, the browser sends the form there, so that what was typed stays."""
+        answer = RedirectResponse(local_path(again or then), status_code=307 if again else 303)
         keep(answer, chosen, secure=secure)
         return answer
 
