@@ -108,6 +108,7 @@ def _own(folder: StateFolder, run: RunFile, secrets: Secrets) -> dict[str, dict[
         "SIGNPOST_NOTIFY__DATABASE_URL": _sqlite(folder.path / "notify.db"),
         "SIGNPOST_NOTIFY__DIRECTORY_TOKEN": secrets.directory_token,
         "SIGNPOST_NOTIFY__PUBLIC_URL": run.services["notify"],
+        "SIGNPOST_CONSENT__PUBLIC_URL": run.services["consent"],  # where reminders lead
         "SIGNPOST_NOTIFY__SMTP_HOST": "127.0.0.1",
         "SIGNPOST_NOTIFY__SMTP_PORT": str(run.ports.smtp),
     }
