@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.kernel.web.i18n.catalogs import ENGLISH, SOURCE, Language, Languages, language, speak, speaking
+from services.kernel.web.i18n.catalogs import ENGLISH, NAMES, SOURCE, Language, Languages, language, speak, speaking
 from services.kernel.web.signin import local_path
 
 COOKIE = "signpost-language"
@@ -77,8 +77,9 @@ def router(*, secure: bool) -> APIRouter:
 
 
 def keep(answer: Response, chosen: str, *, secure: bool) -> None:
-    """Let the answer's reader have pages in that language from now on."""
-    answer.set_cookie(COOKIE, chosen, max_age=_A_YEAR_S, secure=secure, httponly=True, samesite="lax")
+    """Let the answer's reader have pages in that language from now on; one that nobody knows changes nothing."""
+    if chosen in NAMES:
+        answer.set_cookie(COOKIE, chosen, max_age=_A_YEAR_S, secure=secure, httponly=True, samesite="lax")
 
 
 def preferences(accepted: str) -> list[str]:
