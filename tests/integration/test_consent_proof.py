@@ -277,6 +277,28 @@ def test_it_is_checked_at_the_start_once_a_day_and_when_somebody_asks(
     assert office.verification.last() != found
 
 
+def test_it_is_checked_again_soon_after_it_has_doubled(
+    consent_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first import is not left unchecked for a day, nor is each decision checked for itself."""
+    monkeypatch.setattr("services.consent.handlers.proof.verification._PAUSE_S", 0)
+    office = Office(consent_engine, tmp_path)
+    verifying = Verifying(office.verification, office.clock, office.metrics)
+
+    def checked() -> int:
+        office.clock.advance(office.clock.now_ms() + 60_000)
+        verifying.round()
+        last = office.verification.last()
+        assert last
+        return last.events
+
+    assert checked() == 0
+    office.consents.answer(STUDENTS[0], {CELLS[0]: True, CELLS[1]: False}, SHOWN)
+    assert checked() == 2
+    office.consents.withdraw_all(STUDENTS[0], SHOWN)
+    assert checked() == 2
+
+
 def test_a_check_ends_with_its_process(office: Office) -> None:
     """What it had not finished is not taken for a result."""
     verifying = Verifying(office.verification, office.clock, office.metrics)

@@ -23,6 +23,7 @@ from services.kernel.metrics import ConsentMetrics
 
 _CHUNK = 2_000
 _SHOWN = 50
+_MINUTE_MS = 60_000
 _PAUSE_S = 5.0
 _BREATH_S = 0.05
 _AWAY = "The database is away; try again in a minute."
@@ -74,6 +75,18 @@ class Verification:
         except (OperationalError, InterfaceError) as error:
             raise TransientError(_AWAY) from error
 
+    def doubled(self, since: Result) -> bool:
+        """Whether the ledger holds twice as much as that check saw.
+
+        Raises:
+            TransientError: the database is away.
+        """
+        try:
+            with reading(self._engine) as transaction:
+                return ledger.tail(transaction).sequence > 2 * since.events
+        except (OperationalError, InterfaceError) as error:
+            raise TransientError(_AWAY) from error
+
     def _check(self, transaction: Connection, kept: Iterable[Anchor], progress: Progress) -> Result:
         now_ms, tail = self._clock.now_ms(), ledger.tail(transaction)
         rows = _Rows(2 * tail.sequence, progress)
@@ -95,7 +108,7 @@ class Verification:
 
 
 class Verifying(Background):
-    """Checks the ledger once a day, and when somebody asks."""
+    """Checks the ledger once a day, when it has doubled, and when somebody asks."""
 
     def __init__(self, verification: Verification, clock: Clock, metrics: ConsentMetrics) -> None:
         super().__init__("consent-verifying")
@@ -121,7 +134,7 @@ class Verifying(Background):
         """Check where it is due."""
         try:
             last = self._verification.last()
-            if self.asked or last is None or last.at_ms + DAY_MS <= self._clock.now_ms():
+            if self.asked or last is None or self._is_due(last):
                 last = self._verification.run(progress=self._breathe)
                 self._verification.record(last)
                 self._asked.clear()
@@ -136,6 +149,11 @@ class Verifying(Background):
     def problem(self, within_s: float = 3_600) -> str | None:
         """For a health check; a large ledger takes its time."""
         return super().problem(within_s)
+
+    def _is_due(self, last: Result) -> bool:
+        """A day after the last check, or a minute after it where that saw less than half of what there is."""
+        age_ms = self._clock.now_ms() - last.at_ms
+        return age_ms >= DAY_MS or (age_ms >= _MINUTE_MS and self._verification.doubled(last))
 
     def _breathe(self, seen: int, of: int) -> None:
         """Let the requests of the process go first, and its end."""
