@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.consent.api.registration_body import Reader
-from services.consent.notices import load_notices
+from services.consent.notices import FOLDER, load_notices
+from services.kernel.clock import StreamClock
 from services.kernel.errors import InvalidMessage
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import load_register
@@ -97,3 +99,29 @@ def test_errors_never_repeat_who_it_was() -> None:
 def test_a_body_of_another_shape_is_refused_whole(wrong: bytes) -> None:
     with pytest.raises(InvalidMessage, match="Send one JSON object"):
         READER.read(wrong)
+
+
+@pytest.mark.requirement("R2")
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"from": "2026-09-30T23:59:59+01:00"}, None),
+        ({"from": "2026-10-01T00:00:00+01:00"}, "notice"),
+        ({"from": "2026-10-01T00:00:00+01:00", "state": "refused"}, None),
+        ({"from": "2026-10-01T00:00:00+01:00", "notice": "2026-2"}, None),
+        ({"from": "2026-10-01T00:00:00+01:00", "notice": "2099-1"}, "notice"),
+    ],
+)
+def test_nobody_says_yes_to_a_text_that_was_replaced_or_is_not_shown_yet(
+    tmp_path: Path, changes: dict[str, Any], field: str | None
+) -> None:
+    text = (FOLDER / "2026-1.en.toml").read_text("utf-8")
+    head = "in_force_from = 2026-01-01\nmaterial = true\n"
+    for version, day in (("2026-1", "2026-01-01"), ("2026-2", "2026-10-01"), ("2099-1", "2099-01-01")):
+        later = f'in_force_from = {day}\nmaterial = true\nchanged = "News."\n'
+        (tmp_path / f"{version}.en.toml").write_text(text.replace(head, later), "utf-8")
+    zone = ZoneInfo("Europe/London")
+    notices = load_notices(REGISTER, tmp_path, StreamClock(MS_OF_FROM + 100 * 86_400_000), zone)
+    _, errors = Reader(REGISTER, notices, PSEUDONYMS, zone).read(body(row(**changes)))
+
+    assert [error.field for error in errors] == ([field] if field else [])
