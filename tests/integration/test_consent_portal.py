@@ -188,3 +188,56 @@ def test_when_the_records_cannot_be_reached_the_page_says_so(student: Visitor, m
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert "Nothing was changed" in words(answer)
+
+
+def test_one_answer_for_all_keeps_what_was_chosen_elsewhere_unsaved(student: Visitor) -> None:
+    typed = {"student-view.library": "no", "tutor-notify.vle": "no"}
+    after = student.post("/choices/tutor-notify", all="yes", **typed, **SHOWN)
+    assert after.url.path == "/decisions/1"
+    assert {purpose for purpose, _ in student.stands()} == {"tutor-notify"}
+
+    page = student.get("/")
+    assert "What you chose on this page is not saved yet." in words(page)
+    assert re.search(r'name="student-view.library" value="no" checked', page.text)
+    assert "Not saved yet" not in student.get("/").text  # once: what is left alone is let go
+
+
+def test_a_button_for_all_must_say_yes_or_no(student: Visitor) -> None:
+    assert student.post("/choices/tutor-notify", **SHOWN).status_code == 422
+    assert student.post("/choices/tutor-notify", all="yes", notice="2025-1", language="en").status_code == 409
+    assert student.stands() == {}
+
+
+@pytest.mark.requirement("R2")
+def test_a_student_who_reads_welsh_decides_by_the_welsh_text(client: TestClient, student: Visitor) -> None:
+    client.headers["accept-language"] = "cy"
+    page = student.get("/")
+    told = load_notices(load_register()).in_force("cy")
+    assert '<html lang="cy">' in page.text
+    assert f'name="language" value="{told.language}"' in page.text
+    assert told.purposes["tutor-notify"].if_no in words(page)
+
+    student.post("/choices/tutor-notify", all="yes", notice=told.version, language="cy")
+    history = student.get("/history")
+    assert f"/register/notices/{told.version}/cy" in history.text
+    assert "Ie" in words(history)
+
+
+def test_the_history_tells_all_the_latest_first(student: Visitor) -> None:
+    assert "Nothing is recorded about you yet." in words(student.get("/history"))
+    student.post("/choices/tutor-notify", all="yes", **SHOWN)
+    student.post("/withdraw", **SHOWN)
+    text = words(student.get("/history"))
+    assert "There are 2 entries about your choices" in text
+    assert text.index("No, taken back") < text.index("Yes Virtual learning environment")
+
+
+def test_the_part_that_says_where_a_change_is_applied_is_news_only_when_there_is_some(student: Visitor) -> None:
+    student.post("/choices/tutor-notify", all="no", **SHOWN)
+    again = student.get("/decisions/1/applied?look=1&known=0").text
+    assert 'hx-get="/decisions/1/applied?look=2&amp;known=0"' in again
+    assert "waiting" not in again
+    last = student.get("/decisions/1/applied?look=99&known=0").text
+    assert "hx-get" not in last
+    assert "Not every part has confirmed it yet." in last
+    assert student.get("/decisions/2/applied").status_code == 404

@@ -174,3 +174,9 @@ def test_a_language_is_spoken_inside_only() -> None:
 
 def test_what_is_wanted_most_comes_first() -> None:
     assert preferences("en;q=0.5, cy-GB, *;q=0.1") == ["cy", "en", "*"]
+
+
+def test_what_is_no_request_passes_through(client: TestClient) -> None:
+    """The app's own start and end."""
+    with client:
+        assert client.get("/page").status_code == 200
