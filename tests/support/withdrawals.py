@@ -43,8 +43,7 @@ class Seen:
         recorded: when the withdrawal was recorded, by the consent service.
         version: of the withdrawal.
         published: when its state was appended.
-        applied: since when each consumer obeys it, by its own receipt; of several doors the last.
-        shown: when its receipt could be read.
+        receipts: with when they could be read; perhaps before the withdrawal, which is on another topic.
         tombstones: by topic, when the tombstone could be read.
         revived: values that came after one.
     """
@@ -53,10 +52,25 @@ class Seen:
     recorded: int = 0
     version: int = 0
     published: int = 0
-    applied: dict[str, int] = field(default_factory=dict)
-    shown: dict[str, int] = field(default_factory=dict)
+    receipts: list[tuple[ConsentApplied, int]] = field(default_factory=list)
     tombstones: dict[str, int] = field(default_factory=dict)
     revived: int = 0
+
+    @property
+    def applied(self) -> dict[str, int]:
+        """Since when each consumer obeys the withdrawal, by its own receipt; of several doors the last."""
+        found: dict[str, int] = {}
+        for receipt, _ in self._of_withdrawal():
+            found[receipt.consumer] = max(found.get(receipt.consumer, 0), receipt.applied_ms)
+        return found
+
+    @property
+    def shown(self) -> dict[str, int]:
+        """When each consumer's receipt could be read."""
+        return {receipt.consumer: at_ms for receipt, at_ms in reversed(self._of_withdrawal())}
+
+    def _of_withdrawal(self) -> list[tuple[ConsentApplied, int]]:
+        return [(one, at_ms) for one, at_ms in self.receipts if self.version and one.version >= self.version]
 
     @property
     def everywhere(self) -> bool:
@@ -108,7 +122,7 @@ class Follower(threading.Thread):
         elif topic is CONSENT_STATE:
             _take_consent(seen, _decode_consent(record.value), record.timestamp)
         elif topic is CONSENT_RECEIPTS:
-            _take_receipt(seen, _decode_receipt(record.value), now_ms)
+            seen.receipts.append((_decode_receipt(record.value), now_ms))
         elif record.value is None:
             seen.tombstones.setdefault(topic.name, now_ms)
         elif topic.name in seen.tombstones:
@@ -118,12 +132,6 @@ class Follower(threading.Thread):
 def _take_consent(seen: Seen, consent: ConsentStateChanged, appended_ms: int) -> None:
     if not consent.grants and not seen.version:
         seen.version, seen.recorded, seen.published = consent.version, consent.changed_ms, appended_ms
-
-
-def _take_receipt(seen: Seen, receipt: ConsentApplied, now_ms: int) -> None:
-    if seen.version and receipt.version >= seen.version:
-        seen.applied[receipt.consumer] = max(seen.applied.get(receipt.consumer, 0), receipt.applied_ms)
-        seen.shown.setdefault(receipt.consumer, now_ms)
 
 
 class Load(threading.Thread):
