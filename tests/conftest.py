@@ -13,5 +13,6 @@ pytest_plugins = [
     "tests.support.browsers",
     "tests.support.consent",
     "tests.support.identity",
+    "tests.support.notify",
     "tests.support.sites",
 ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,88 +11,25 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from services.consent.adapters import anchors, ledger
-from services.consent.domain import chain
+from services.consent.adapters import anchors
 from services.consent.domain.verification import Result
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.proof.anchoring import Anchoring, LedgerChanged
-from services.consent.handlers.proof.verification import Verification, Verifying
-from services.consent.signing import Keys, PublicKeys, rotate
+from services.consent.signing import Keys, rotate
 from services.kernel import database
-from services.kernel.clock import DAY_MS, StreamClock
 from services.kernel.errors import InvalidMessage
-from services.kernel.metrics import ConsentMetrics
 from tests.support.consent import TERMS
+from tests.support.consent_office import CELLS, SHOWN, STUDENTS, Office, busy_office
 
-NOW = 1_800_000_000_000
-SHOWN = ("2026-1", "en")
-STUDENTS = [letter * 64 for letter in "abcd"]
-CELLS = list(product(["student-view", "tutor-notify"], ["vle", "library"]))
 _INSERT = (
     "INSERT INTO consent_events SELECT 'e', 1, 0, recorded_ms, channel, purpose, source, state, from_ms, until_ms, "
     "notice, language, actor, request, 0, digest, ledger_digest FROM consent_events WHERE sequence = 1"
 )
-_KEPT = ("consent_events", "anchors")
-_TRIGGERS = {
-    "sqlite": [f"DROP TRIGGER {t}_keep_{w}" for t, w in product(_KEPT, ("updates", "deletes", "replaces"))],
-    "postgresql": [f"DROP FUNCTION {table}_keep() CASCADE" for table in _KEPT],
-}
-
-
-class Office:
-    """A ledger with its keys and clock."""
-
-    def __init__(self, engine: Engine, folder: Path) -> None:
-        self.engine, self.clock, self.metrics = engine, StreamClock(NOW), ConsentMetrics()
-        self.file = folder / "key.json"
-        self.keys = Keys.of_file(self.file)
-        self.consents = Consents(engine, self.clock, TERMS, self.metrics, lambda: None)
-
-    @property
-    def anchoring(self) -> Anchoring:
-        return Anchoring(self.engine, self.keys, self.clock, self.metrics)
-
-    @property
-    def verification(self) -> Verification:
-        return Verification(self.engine, PublicKeys(self.keys.public), self.clock)
-
-    def anchor(self) -> str:
-        """A minute later."""
-        self.clock.advance(self.clock.now_ms() + 60_000)
-        signed = self.anchoring.anchor()
-        assert signed
-        return signed
-
-    def check(self, *kept: str) -> Result:
-        return self.verification.run(kept)
-
-    def tamper(self, *statements: str) -> None:
-        """As somebody who owns the database."""
-        with self.engine.begin() as transaction:
-            for statement in [*_TRIGGERS[self.engine.name], *statements]:
-                transaction.execute(sa.text(statement))
-
-    def rewrite(self, story: Iterable[chain.Sealed], *statements: str) -> None:
-        """Put another ledger in the place of this one, sealed without a fault."""
-        events = [sealed.event for sealed in story]
-        self.tamper("DELETE FROM consent_events", *statements)
-        with self.engine.begin() as transaction:
-            ledger.append(transaction, events)
-
-    def rows(self) -> list[chain.Sealed]:
-        with database.reading(self.engine) as transaction:
-            return [of for chunk in ledger.in_sequence(transaction, 100) for of in chunk]
 
 
 @pytest.fixture
 def office(consent_engine: Engine, tmp_path: Path) -> Office:
-    """Twelve events of four students, anchored after each student."""
-    office = Office(consent_engine, tmp_path)
-    for student in STUDENTS:
-        office.consents.answer(student, {CELLS[0]: True, CELLS[1]: False}, SHOWN)
-        office.consents.withdraw_all(student, SHOWN)
-        office.anchor()
-    return office
+    return busy_office(consent_engine, tmp_path)
 
 
 def faults(result: Result) -> list[tuple[str, int]]:
@@ -250,64 +185,3 @@ def test_decisions_go_on_while_the_ledger_is_checked(consent_url: str, office: O
     assert (result.ok, result.events) == (True, 12)
     assert office.check().events == 16
     second.dispose()
-
-
-def test_it_is_checked_at_the_start_once_a_day_and_when_somebody_asks(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.consent.handlers.proof.verification._PAUSE_S", 0)
-    verifying = Verifying(office.verification, office.clock, office.metrics)
-    assert office.verification.last() is None
-    verifying.round()
-    first = office.verification.last()
-    assert first
-    assert first.ok
-    office.tamper("UPDATE consent_events SET notice = '2025-1' WHERE sequence = 2")
-    verifying.round()
-    assert office.verification.last() == first
-
-    verifying.ask()
-    verifying.round()
-    found = office.verification.last()
-    assert found
-    assert (found.ok, found.faults, verifying.asked) == (False, 1, False)
-    assert office.metrics.registry.get_sample_value("signpost_ledger_faults") == 1
-    office.clock.advance(office.clock.now_ms() + DAY_MS)
-    verifying.round()
-    assert office.verification.last() != found
-
-
-def test_it_is_checked_again_soon_after_it_has_doubled(
-    consent_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A first import is not left unchecked for a day, nor is each decision checked for itself."""
-    monkeypatch.setattr("services.consent.handlers.proof.verification._PAUSE_S", 0)
-    office = Office(consent_engine, tmp_path)
-    verifying = Verifying(office.verification, office.clock, office.metrics)
-
-    def checked() -> int:
-        office.clock.advance(office.clock.now_ms() + 60_000)
-        verifying.round()
-        last = office.verification.last()
-        assert last
-        return last.events
-
-    assert checked() == 0
-    office.consents.answer(STUDENTS[0], {CELLS[0]: True, CELLS[1]: False}, SHOWN)
-    assert checked() == 2
-    office.consents.withdraw_all(STUDENTS[0], SHOWN)
-    assert checked() == 2
-
-
-def test_a_check_ends_with_its_process(office: Office) -> None:
-    """What it had not finished is not taken for a result."""
-    verifying = Verifying(office.verification, office.clock, office.metrics)
-    verifying.start()
-    verifying.stop()
-
-    assert "does not run" in (verifying.problem() or "")
-    stopped = Verifying(office.verification, office.clock, office.metrics)
-    stopped.stop()
-    before = office.verification.last()
-    stopped.round()
-    assert office.verification.last() == before

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import msgspec
 import pytest
 from sqlalchemy import Engine, select
@@ -13,7 +10,6 @@ from services.kernel import database
 from services.kernel.events import ConsentApplied
 from services.kernel.topics import CONSENT_RECEIPTS, CONSENT_STATE
 from services.notify.adapters.tables import outbox
-from services.notify.app import MIGRATIONS
 from services.notify.handlers import intake
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import Record
@@ -24,21 +20,14 @@ from tests.support.students import consent
 S1, S2 = world.student_of("s1"), world.student_of("s2")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = f"sqlite:///{tmp_path}/n.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    made = database.engine(url)
-    database.migrate(made, MIGRATIONS)
-    yield made
-    made.dispose()
+@pytest.fixture
+def engine(notify_engine: Engine) -> Engine:
+    return notify_engine
 
 
 @pytest.fixture
-def gate(engine: Engine) -> Gate:
-    gate = world.new_gate()
-    world.fill_directory(engine, gate)
-    world.mark_consent_current(engine)
-    return gate
+def gate(notify_gate: Gate) -> Gate:
+    return notify_gate
 
 
 @pytest.mark.requirement("R3")

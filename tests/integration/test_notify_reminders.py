@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,28 +45,14 @@ LETTERHEAD = Letterhead(
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/n.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
+@pytest.fixture
+def engine(notify_engine: Engine) -> Engine:
+    return notify_engine
 
 
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    made = database.engine(url)
-    database.migrate(made, MIGRATIONS)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture
-def gate(engine: Engine) -> Gate:
-    gate = world.new_gate()
-    world.fill_directory(engine, gate)
-    world.mark_consent_current(engine)
-    return gate
+def gate(notify_gate: Gate) -> Gate:
+    return notify_gate
 
 
 def renewal(student: str = S1, **changes: Any) -> RenewalRequested:
@@ -176,8 +161,8 @@ def test_reminders_are_forgotten_after_the_days_of_the_register_and_waiting_ones
             assert len(tx.execute(select(deliveries.c.id)).all()) == left
 
 
-def test_the_tables_can_be_taken_back_and_messages_about_cases_stay(url: str) -> None:
-    engine = database.engine(url)
+def test_the_tables_can_be_taken_back_and_messages_about_cases_stay(notify_url: str) -> None:
+    engine = database.engine(notify_url)
     database.migrate(engine, MIGRATIONS)
     gate = world.new_gate()
     world.fill_directory(engine, gate)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from msgspec import structs
 from sqlalchemy import Engine, select
 
-from services.kernel import database
 from services.kernel.clock import DAY_MS, SystemClock
 from services.notify.adapters.tables import case_history, case_reason, delivery, support_case
-from services.notify.app import MIGRATIONS
 from services.notify.handlers import casework, retention
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.unit import Unit
@@ -33,21 +29,14 @@ class Later:
         return SystemClock().now_ms() + self._ms
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = f"sqlite:///{tmp_path}/n.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    made = database.engine(url)
-    database.migrate(made, MIGRATIONS)
-    yield made
-    made.dispose()
+@pytest.fixture
+def engine(notify_engine: Engine) -> Engine:
+    return notify_engine
 
 
 @pytest.fixture
-def gate(engine: Engine) -> Gate:
-    gate = world.new_gate()
-    world.fill_directory(engine, gate)
-    world.mark_consent_current(engine)
-    return gate
+def gate(notify_gate: Gate) -> Gate:
+    return notify_gate
 
 
 @pytest.mark.requirement("R8")

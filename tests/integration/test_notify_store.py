@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,21 +41,14 @@ LETTERHEAD = Letterhead(
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = f"sqlite:///{tmp_path}/n.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    made = database.engine(url)
-    database.migrate(made, MIGRATIONS)
-    yield made
-    made.dispose()
+@pytest.fixture
+def engine(notify_engine: Engine) -> Engine:
+    return notify_engine
 
 
 @pytest.fixture
-def gate(engine: Engine) -> Gate:
-    gate = world.new_gate()
-    world.fill_directory(engine, gate)
-    world.mark_consent_current(engine)
-    return gate
+def gate(notify_gate: Gate) -> Gate:
+    return notify_gate
 
 
 def published(engine: Engine) -> list[EnrolmentsChanged]:

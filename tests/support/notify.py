@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from services.kernel import database
 from services.kernel.clock import DAY_MS, StreamClock, SystemClock, iso_day
 from services.kernel.events import Indicator, IndicatorsComputed, ModuleIndicators, SupportTriggered
 from services.kernel.ids import Pseudonyms, deterministic_id
@@ -28,7 +31,7 @@ from services.kernel.settings import (
 from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS, RENEWALS, SUPPORT_TRIGGERS, Topic
 from services.kernel.web import site
 from services.kernel.web.pages import templates
-from services.notify.app import PAGES
+from services.notify.app import MIGRATIONS, PAGES
 from services.notify.handlers import directory, intake
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import Event, Record, Result
@@ -71,6 +74,33 @@ DIRECTORY: dict[str, list[dict[str, Any]]] = {
 
 pseudonyms = Pseudonyms(SECRET)
 student_of = pseudonyms.of
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def notify_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/notify.db"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture
+def notify_engine(notify_url: str) -> Iterator[Engine]:
+    """The notify service's database, migrated and empty."""
+    made = database.engine(notify_url)
+    database.migrate(made, MIGRATIONS)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def notify_gate(notify_engine: Engine) -> Gate:
+    """A gate whose clock stands still, over a directory of invented people."""
+    gate = new_gate()
+    fill_directory(notify_engine, gate)
+    mark_consent_current(notify_engine)
+    return gate
 
 
 def notify_settings(database_url: str, kafka: KafkaSettings | None = None, **notify: Any) -> Settings:
