@@ -161,6 +161,7 @@ def test_a_withdrawal_takes_everything_away_everywhere(up: Up, browser: Browser)
     sign_in(phone, f"{up.run.services['consent']}/", student)
     phone.get_by_role("button", name="Withdraw everything").click()
     expect(phone.get_by_role("heading", level=1)).to_contain_text("It is recorded")
+    expect(phone.get_by_role("status")).to_contain_text("Applied everywhere at", timeout=15_000)
 
     eventually(lambda: reads(office, "no longer available"), what="a closed case")
     eventually(lambda: pseudonym not in last_values(up.kafka, ENGAGEMENT_INDICATORS), what="no figures")

@@ -81,6 +81,7 @@ def test_a_single_key_will_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '{"keys": []}', json.dumps(OKPKey.generate_key("Ed25519").as_dict(private=False))],
+    ids=["empty", "a-list", "an-object", "no-keys", "a-public-key"],
 )
 def test_a_file_that_cannot_sign_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "key.json"
@@ -102,7 +103,9 @@ def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "jwks", [{}, [], 3, {"keys": 3}, {"keys": []}, OKPKey.generate_key("X25519").as_dict(private=False)]
+    "jwks",
+    [{}, [], 3, {"keys": 3}, {"keys": []}, OKPKey.generate_key("X25519").as_dict(private=False)],
+    ids=["nothing", "a-list", "a-number", "keys-a-number", "no-keys", "one-that-cannot-sign"],
 )
 def test_what_are_no_keys_is_said(jwks: Any) -> None:
     with pytest.raises(InvalidMessage, match=r"JSON Web Key Set"):
