@@ -18,7 +18,8 @@ from services.kernel.metrics import (
 
 ALL = [ConsentMetrics, IndicatorMetrics, IngestMetrics, NotifyMetrics, OutboxMetrics, SignInMetrics]
 BOUNDED = {
-    "category", "channel", "format", "kind", "outcome", "partition", "reason", "rule", "source", "state", "topic",
+    "category", "channel", "consumer", "format", "kind", "outcome", "partition", "reason", "rule", "source", "state",
+    "topic",
 }  # fmt: skip
 each = pytest.mark.parametrize("kind", ALL)
 
