@@ -13,8 +13,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from services.kernel.errors import TransientError
+
+AWAY = (OperationalError, InterfaceError)  # what is raised while a database does not answer
+BUSY = "The database is away or too busy; try again in a minute."
 _READS_ONLY = "signpost_reads_only"
 _MIGRATION_LOCK = 7_446_762  # any number, the same everywhere
 
@@ -43,6 +47,19 @@ def reading(bound: Engine) -> Iterator[Connection]:
     """A transaction that only reads; on SQLite it waits for no writer and keeps none waiting."""
     with bound.connect().execution_options(**{_READS_ONLY: True}) as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def unless_away(message: str = BUSY) -> Iterator[None]:
+    """For use cases that somebody waits for: they can be asked again when the database answers.
+
+    Raises:
+        TransientError: it does not.
+    """
+    try:
+        yield
+    except AWAY as error:
+        raise TransientError(message) from error
 
 
 def migrate(bound: Engine, scripts: Path, revision: str = "head") -> None:

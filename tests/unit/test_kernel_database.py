@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from services.kernel.database import behind, engine, is_current, migrate, reading
+from services.kernel.database import behind, engine, is_current, migrate, reading, unless_away
+from services.kernel.errors import TransientError
 
 _ENV = """
 from alembic import context
@@ -88,6 +89,17 @@ def test_a_database_goes_back_to_an_earlier_revision_too(bound: Engine, scripts:
 def test_a_database_that_does_not_answer_is_named_by_its_kind_of_trouble(scripts: Path) -> None:
     nowhere = engine("postgresql://u@127.0.0.1:1/d?connect_timeout=2")
     assert behind(nowhere, scripts) == "it does not answer: OperationalError"
+
+
+def test_whoever_waits_for_a_database_that_does_not_answer_is_told_to_try_again() -> None:
+    nowhere = engine("postgresql://u@127.0.0.1:1/d?connect_timeout=2")
+    with pytest.raises(TransientError, match=r"^It is away; run it again\.$"), unless_away("It is away; run it again."):
+        nowhere.connect()
+
+
+def test_an_error_of_ours_is_no_database_that_is_away(bound: Engine) -> None:
+    with pytest.raises(ValueError, match="mine"), unless_away(), reading(bound):
+        raise ValueError("mine")
 
 
 def test_a_reader_waits_for_no_writer_and_sees_only_what_is_committed(bound: Engine, scripts: Path) -> None:

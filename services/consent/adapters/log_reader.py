@@ -16,13 +16,13 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, String, Table, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from services.consent.adapters.ledger import metadata, outbox
 from services.kernel.background import Background
 from services.kernel.clock import SystemClock
 from services.kernel.codec import decoder
-from services.kernel.database import reading
+from services.kernel.database import AWAY, reading
 from services.kernel.dead_letters import RawRecord, dead_letter, refuse_flood
 from services.kernel.errors import ConfigurationError, InvalidMessage
 from services.kernel.events import DeadLettered
@@ -100,7 +100,7 @@ class LogReader(Background):
                 self._take_and_commit(consumer, polled)
             self._measure(consumer)
             self._collisions = 0
-        except (KafkaError, OperationalError, InterfaceError, IntegrityError) as error:
+        except (KafkaError, IntegrityError, *AWAY) as error:
             _log.warning("log_reader_round_failed", topic=self._topic.name, error=type(error).__name__)
             self._collisions += isinstance(error, IntegrityError)
             if self._collisions >= _GIVE_UP_AFTER:

@@ -11,14 +11,14 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from services.consent.adapters import ledger, propagation
 from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import PORTAL, Cell, ConsentEvent, Decision, Outcome, Terms, Via
 from services.consent.domain.special import require_explicit
 from services.kernel.clock import Clock
-from services.kernel.database import reading
+from services.kernel.database import AWAY, BUSY, reading, unless_away
 from services.kernel.errors import TransientError
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
@@ -28,7 +28,6 @@ CHUNK = 250  # students whose decisions share a transaction
 _ATTEMPTS = 8
 _LONGEST_WAIT_S = 0.2
 _LOOK_AGAIN_S = 0.11
-_BUSY = "The database is away or too busy; try again in a minute."
 _Result = TypeVar("_Result")
 Deciding = Callable[[str, Sequence[ConsentEvent]], Sequence[Decision]]  # from a student and history
 
@@ -117,11 +116,8 @@ class Consents:
         Raises:
             TransientError: the database is away.
         """
-        try:
-            with reading(self._engine) as transaction:
-                return ledger.histories(transaction, [student])[student]
-        except OperationalError as error:
-            raise TransientError(_BUSY) from error
+        with unless_away(), reading(self._engine) as transaction:
+            return ledger.histories(transaction, [student])[student]
 
     def record(
         self,
@@ -174,11 +170,8 @@ class Consents:
     def _foreseen(self, students: Sequence[str], decisions: Mapping[str, Sequence[Decision]]) -> list[Outcome]:
         require_explicit(chain.from_iterable(decisions[student] for student in students), self._terms.special)
         now_ms = self._clock.now_ms()
-        try:
-            with reading(self._engine) as transaction:
-                histories = ledger.histories(transaction, students)
-        except OperationalError as error:
-            raise TransientError(_BUSY) from error
+        with unless_away(), reading(self._engine) as transaction:
+            histories = ledger.histories(transaction, students)
         return [domain.decide(student, history, decisions[student], now_ms) for student, history in histories.items()]
 
     def _tell(self, events: Iterator[ConsentEvent]) -> None:
@@ -201,9 +194,9 @@ class Consents:
             try:
                 with self._engine.begin() as transaction:
                     return attempt(transaction)
-            except (IntegrityError, OperationalError) as error:
+            except (IntegrityError, *AWAY) as error:
                 if number == _ATTEMPTS:
-                    raise TransientError(_BUSY) from error
+                    raise TransientError(BUSY) from error
                 time.sleep(random.uniform(0, _LONGEST_WAIT_S))  # noqa: S311 - it spreads the writers, no secret
         raise AssertionError
 

@@ -11,15 +11,14 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from services.consent.adapters import places
 from services.consent.adapters.places import StoredCoverage
 from services.consent.domain.coverage import SMALLEST, tabulate
 from services.kernel.background import Background
 from services.kernel.clock import Clock, iso_day, local_days
-from services.kernel.database import reading
-from services.kernel.errors import TransientError
+from services.kernel.database import AWAY, reading, unless_away
 from services.kernel.logs import log
 
 _LOOK_EVERY_S = 10.0
@@ -39,11 +38,8 @@ class Coverages:
         Raises:
             TransientError: the database is away.
         """
-        try:
-            with reading(self._engine) as transaction:
-                return places.newest_coverage(transaction)
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError("The database is away or too busy; try again in a minute.") from error
+        with unless_away(), reading(self._engine) as transaction:
+            return places.newest_coverage(transaction)
 
     def keep(self) -> bool:
         """Make a new table if it is time for one, and say whether it was."""
@@ -89,6 +85,6 @@ class Tabulating(Background):
         try:
             if self._coverages.keep():
                 _log.info("coverage_tabulated")
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             _log.warning("coverage_not_tabulated", error=type(error).__name__)
         self.pause(_LOOK_EVERY_S)

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import ledger, life_cycle
 from services.consent.adapters.life_cycle import Progress
@@ -23,7 +22,7 @@ from services.consent.handlers.consents import Consents
 from services.consent.notices import Notices
 from services.kernel.background import Background
 from services.kernel.clock import DAY_MS, Clock
-from services.kernel.database import reading
+from services.kernel.database import AWAY, reading, unless_away
 from services.kernel.errors import ConfigurationError, TransientError
 from services.kernel.events import RenewalRequested
 from services.kernel.logs import log
@@ -142,15 +141,12 @@ class LifeCycle:
             TransientError: the database is away.
         """
         now_ms, span_ms = self._clock.now_ms(), days * DAY_MS
-        try:
-            with reading(self._engine) as transaction:
-                return Renewal(
-                    sent=life_cycle.kinds_since(transaction, now_ms - span_ms),
-                    waiting=life_cycle.count_due(transaction, now_ms),
-                    coming=life_cycle.count_due(transaction, now_ms + span_ms),
-                )
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError("The database is away or too busy; try again in a minute.") from error
+        with unless_away(), reading(self._engine) as transaction:
+            return Renewal(
+                sent=life_cycle.kinds_since(transaction, now_ms - span_ms),
+                waiting=life_cycle.count_due(transaction, now_ms),
+                coming=life_cycle.count_due(transaction, now_ms + span_ms),
+            )
 
     def _begin(self, transaction: Connection) -> _Look:
         now_ms = self._clock.now_ms()
@@ -215,7 +211,7 @@ class Living(Background):
             followed = self._life.follow()
             reminded = self._life.look()
             self._metrics.life_cycle_due.set(self._life.backlog())
-        except (TransientError, OperationalError, InterfaceError) as error:
+        except (TransientError, *AWAY) as error:
             _log.warning("life_cycle_waits", error=type(error).__name__)
             self.pause(_QUIET_S)
             return

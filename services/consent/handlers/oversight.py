@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import anchors
 from services.consent.domain.decisions import State
@@ -20,8 +19,7 @@ from services.consent.handlers.propagation import Health, Propagation
 from services.consent.handlers.requests.handling import Requests
 from services.consent.notices import Notice, Notices
 from services.kernel.clock import Clock
-from services.kernel.database import reading
-from services.kernel.errors import TransientError
+from services.kernel.database import reading, unless_away
 
 SPAN_DAYS = 30
 _TAKEN_BACK: tuple[State, ...] = ("withdrawn",)
@@ -131,11 +129,8 @@ class Oversight:
         Raises:
             TransientError: the database is away.
         """
-        try:
-            with reading(self._engine) as transaction:
-                return anchors.last_signed(transaction)
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError("The database is away or too busy; try again in a minute.") from error
+        with unless_away(), reading(self._engine) as transaction:
+            return anchors.last_signed(transaction)
 
 
 def open_requests(due: Sequence[Due]) -> OpenRequests:

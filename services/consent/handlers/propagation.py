@@ -12,7 +12,6 @@ from math import ceil
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import ledger, propagation
 from services.consent.adapters.propagation import CONSUMERS
@@ -21,8 +20,7 @@ from services.consent.domain.decisions import State
 from services.consent.handlers.consents import FIRST_ASK_MS
 from services.kernel.background import Background
 from services.kernel.clock import DAY_MS, Clock
-from services.kernel.database import reading
-from services.kernel.errors import TransientError
+from services.kernel.database import AWAY, reading, unless_away
 from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
@@ -32,7 +30,6 @@ AT_ONCE = 100  # students asked for in a round: 30,000 within ten minutes, and t
 PROBES = 5  # while nobody answers: a consumer that is away for long causes no flood, and is noticed when it is back
 _ROUND_S = 2.0
 _MEASURED = 20_000  # versions at most
-_BUSY = "The database is away or too busy; try again in a minute."
 _log = log(__name__)
 _Result = TypeVar("_Result")
 
@@ -102,11 +99,8 @@ class Propagation:
         )
 
     def _read(self, query: Callable[[Connection], _Result]) -> _Result:
-        try:
-            with reading(self._engine) as transaction:
-                return query(transaction)
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError(_BUSY) from error
+        with unless_away(), reading(self._engine) as transaction:
+            return query(transaction)
 
 
 class AskingAgain(Background):
@@ -126,7 +120,7 @@ class AskingAgain(Background):
             if self._asked():
                 self._committed()
             self._measure()
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             _log.warning("asking_again_failed", error=type(error).__name__)
         self.pause(_ROUND_S)
 

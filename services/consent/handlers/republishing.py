@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import ledger
 from services.consent.adapters.consent_topic import Standing
 from services.consent.domain.decisions import snapshot
-from services.kernel.database import reading
-from services.kernel.errors import TransientError
+from services.kernel.database import reading, unless_away
 from services.kernel.events import ConsentStateChanged
 from services.kernel.topics import CONSENT_STATE
 
@@ -83,7 +81,7 @@ def republish(
         TransientError: the database is away.
     """
     found, states, unreadable = Republished(), dict(standing.states), dict(standing.unreadable)
-    try:
+    with unless_away(_AWAY):
         total = _count(engine)
         for students in _in_chunks(engine):
             lacking = []
@@ -96,8 +94,6 @@ def republish(
                 _publish(engine, lacking)
                 found.published += len(lacking)
             progress(found.students, max(found.students, total))
-    except (OperationalError, InterfaceError) as error:
-        raise TransientError(_AWAY) from error
     found.unknown, found.unreadable = sorted(states), sorted(unreadable.values())
     return found
 

@@ -6,7 +6,7 @@ Before it signs, it checks that what came since the last anchor follows from it:
 from __future__ import annotations
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from services.consent.adapters import anchors, ledger
 from services.consent.domain.chain import Tail, ledger_digest
@@ -14,7 +14,7 @@ from services.consent.domain.verification import Anchor
 from services.consent.signing import Keys, PublicKeys
 from services.kernel.background import Background
 from services.kernel.clock import Clock
-from services.kernel.database import reading
+from services.kernel.database import AWAY, reading
 from services.kernel.errors import InvalidMessage
 from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
@@ -43,7 +43,7 @@ class Anchoring(Background):
         """Sign an anchor where one is due."""
         try:
             self.anchor()
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             self._metrics.anchoring_failures.labels("database").inc()
             _log.warning("anchoring_failed", error=type(error).__name__)
         except LedgerChanged as error:

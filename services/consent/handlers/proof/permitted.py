@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import access_log, ledger
 from services.consent.adapters.access_log import Access
 from services.consent.domain.permitted import Answer, Question, moment, permitted
 from services.kernel.clock import Clock
-from services.kernel.errors import SignpostError, TransientError
+from services.kernel.database import unless_away
+from services.kernel.errors import SignpostError
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register
 
@@ -88,12 +88,9 @@ class PointInTime:
         """
         what = f"{' / '.join(asked.question.cell)} at {moment(asked.question.at_ms)}"
         access = Access(asked.student, asked.reader, asked.role, what, asked.reason, self.clock.now_ms())
-        try:
-            with self.engine.begin() as transaction:
-                access_log.note(transaction, access)
-                history = ledger.histories(transaction, [asked.student])[asked.student]
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError("The database is away; try again in a minute.") from error
+        with unless_away(), self.engine.begin() as transaction:
+            access_log.note(transaction, access)
+            history = ledger.histories(transaction, [asked.student])[asked.student]
         return permitted(history, asked.question)
 
     def _wrong(self, given: Mapping[str, str]) -> Iterator[Wrong]:

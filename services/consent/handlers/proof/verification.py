@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from services.consent.adapters import anchors, ledger
 from services.consent.domain import verification as domain
@@ -16,7 +15,7 @@ from services.consent.domain.verification import Anchor, Finding, Result
 from services.consent.signing import PublicKeys
 from services.kernel.background import Background
 from services.kernel.clock import DAY_MS, Clock
-from services.kernel.database import reading
+from services.kernel.database import reading, unless_away
 from services.kernel.errors import InvalidMessage, TransientError
 from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
@@ -26,7 +25,6 @@ _SHOWN = 50
 _MINUTE_MS = 60_000
 _PAUSE_S = 5.0
 _BREATH_S = 0.05
-_AWAY = "The database is away; try again in a minute."
 _log = log(__name__)
 Progress = Callable[[int, int], None]  # events looked at, of how many
 
@@ -45,11 +43,8 @@ class Verification:
             TransientError: the database is away.
         """
         theirs = sorted((anchors.read(self._keys, signed, kept=True) for signed in kept), key=_place)
-        try:
-            with reading(_one_moment(self._engine)) as transaction:
-                return self._check(transaction, theirs, progress)
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError(_AWAY) from error
+        with unless_away(), reading(_one_moment(self._engine)) as transaction:
+            return self._check(transaction, theirs, progress)
 
     def record(self, result: Result) -> None:
         """Keep a result, for the pages that tell it.
@@ -57,11 +52,8 @@ class Verification:
         Raises:
             TransientError: the database is away.
         """
-        try:
-            with self._engine.begin() as transaction:
-                anchors.record(transaction, result)
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError(_AWAY) from error
+        with unless_away(), self._engine.begin() as transaction:
+            anchors.record(transaction, result)
 
     def last(self) -> Result | None:
         """What the last check found, if there was one.
@@ -69,11 +61,8 @@ class Verification:
         Raises:
             TransientError: the database is away.
         """
-        try:
-            with reading(self._engine) as transaction:
-                return anchors.last_result(transaction)
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError(_AWAY) from error
+        with unless_away(), reading(self._engine) as transaction:
+            return anchors.last_result(transaction)
 
     def doubled(self, since: Result) -> bool:
         """Whether the ledger holds twice as much as that check saw.
@@ -81,11 +70,8 @@ class Verification:
         Raises:
             TransientError: the database is away.
         """
-        try:
-            with reading(self._engine) as transaction:
-                return ledger.tail(transaction).sequence > 2 * since.events
-        except (OperationalError, InterfaceError) as error:
-            raise TransientError(_AWAY) from error
+        with unless_away(), reading(self._engine) as transaction:
+            return ledger.tail(transaction).sequence > 2 * since.events
 
     def _check(self, transaction: Connection, kept: Iterable[Anchor], progress: Progress) -> Result:
         now_ms, tail = self._clock.now_ms(), ledger.tail(transaction)

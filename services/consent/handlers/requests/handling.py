@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from services.consent.adapters import access_log, ledger, places
 from services.consent.adapters import requests as store
@@ -21,13 +21,12 @@ from services.consent.domain.decisions import ConsentEvent
 from services.consent.domain.requests.deadlines import Deadline, DeadlineRules, deadline, may_extend
 from services.consent.domain.requests.request import NotPossible, Request, Step, What, possible, take
 from services.kernel.clock import Clock
-from services.kernel.database import reading
-from services.kernel.errors import SignpostError, TransientError
+from services.kernel.database import reading, unless_away
+from services.kernel.errors import SignpostError
 
 CLOSED_SHOWN = 200
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without what sounds or looks alike on the telephone
 _ATTEMPTS = 8
-_BUSY = "The database is away or too busy; try again in a minute."
 
 
 class NoSuchRequest(SignpostError):  # noqa: N818 - an answer, not a fault
@@ -166,19 +165,13 @@ class Requests:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        try:
-            with reading(self._engine) as transaction:
-                yield transaction
-        except OperationalError as error:
-            raise TransientError(_BUSY) from error
+        with unless_away(), reading(self._engine) as transaction:
+            yield transaction
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as transaction:
-                yield transaction
-        except OperationalError as error:
-            raise TransientError(_BUSY) from error
+        with unless_away(), self._engine.begin() as transaction:
+            yield transaction
 
 
 def _found(transaction: Connection, request_id: str, student: str | None = None) -> Request:

@@ -5,39 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from services.consent.adapters.migrations.append_only import keep, release
+
 revision = "0006"
 down_revision: str | None = "0005"
-
-_SQLITE = (
-    """
-    CREATE TRIGGER access_log_keep_updates BEFORE UPDATE ON access_log
-    BEGIN SELECT RAISE(ABORT, 'access_log is append-only'); END
-    """,
-    """
-    CREATE TRIGGER access_log_keep_deletes BEFORE DELETE ON access_log
-    BEGIN SELECT RAISE(ABORT, 'access_log is append-only'); END
-    """,
-    # INSERT OR REPLACE would delete without asking the trigger above.
-    """
-    CREATE TRIGGER access_log_keep_replaces BEFORE INSERT ON access_log
-    WHEN EXISTS (SELECT 1 FROM access_log WHERE id = NEW.id)
-    BEGIN SELECT RAISE(ABORT, 'access_log is append-only'); END
-    """,
-)
-_POSTGRESQL = (
-    """
-    CREATE FUNCTION access_log_keep() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'access_log is append-only'; END $$
-    """,
-    """
-    CREATE TRIGGER access_log_keep_rows BEFORE UPDATE OR DELETE ON access_log
-    FOR EACH ROW EXECUTE FUNCTION access_log_keep()
-    """,
-    """
-    CREATE TRIGGER access_log_keep_table BEFORE TRUNCATE ON access_log
-    FOR EACH STATEMENT EXECUTE FUNCTION access_log_keep()
-    """,
-)
 
 
 def upgrade() -> None:
@@ -45,16 +16,14 @@ def upgrade() -> None:
     _make_places()
     _make_coverage()
     _make_access_log()
-    for statement in _SQLITE if op.get_bind().dialect.name == "sqlite" else _POSTGRESQL:
-        op.execute(statement)
+    keep("access_log", ["id"])
 
 
 def downgrade() -> None:
     """Drop everything; who looked is lost, the rest can be built again from the log."""
+    release("access_log")
     for table in ("access_log", "coverage", "log_positions", "place_versions", "places"):
         op.drop_table(table)
-    if op.get_bind().dialect.name != "sqlite":
-        op.execute("DROP FUNCTION access_log_keep()")
 
 
 def _make_places() -> None:
