@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.consent.domain.decisions import Channel, ConsentEvent, Decision, State, decide
-from services.consent.domain.renewals import LATE_DAYS, Due, Life, Reminder, Schedule, Sent, Texts
+from services.consent.domain.renewals import LATE_DAYS, Due, Kind, Life, Reminder, Schedule, Sent, Texts
 from services.kernel.clock import DAY_MS, HOUR_MS, local_days
 
 LONDON = ZoneInfo("Europe/London")
@@ -201,6 +201,17 @@ def test_an_end_is_recorded_once_at_its_own_moment() -> None:
     assert [(end.from_ms, end.channel, end.actor, end.notice) for end in ends] == [
         (UNTIL, "life-cycle", "signpost", "2026-1")
     ]
+
+
+@pytest.mark.parametrize(("kind", "days_before"), [("first", 40), ("last", 6)])
+def test_who_was_reminded_is_not_reminded_again_when_the_days_of_reminders_change(kind: Kind, days_before: int) -> None:
+    life = Student(said())
+    life.sent.append(Sent(kind, UNTIL, UNTIL - days_before * DAY_MS))
+    later = Schedule(LONDON, renewal_days=20, last_reminder_days=3, per_minute=10)
+    moments = later.moments(STUDENT, UNTIL)
+    due = Life(STUDENT, life.history, life.sent).due(moments.first if kind == "first" else moments.last, later, TEXTS)
+
+    assert due.reminder is None
 
 
 def test_a_short_grant_given_within_the_renewal_period_is_not_reminded_of_at_once() -> None:

@@ -180,6 +180,8 @@ class Life:
         return Due(ends, reminder, min((at for at in coming if at is not None and at > now_ms), default=None))
 
     def _needs_no(self, kind: Kind, until_ms: int, schedule: Schedule) -> bool:
+        if any((reminder.kind, reminder.until_ms) == (kind, until_ms) for reminder in self.sent):
+            return True  # also where the settings, and so the periods, have changed since
         last_ms = until_ms - schedule.last_reminder_days * DAY_MS
         if kind == "ended":
             return self.told_since(last_ms, "ended") or self.decided_since(until_ms)
