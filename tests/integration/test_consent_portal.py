@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import httpx2
@@ -12,7 +13,7 @@ from services.consent.handlers.consents import Consents
 from services.consent.notices import load_notices
 from services.kernel.errors import TransientError
 from services.kernel.register import load_register
-from tests.support.consent import BEARER, Visitor, row
+from tests.support.consent import BEARER, TERMS, Visitor, row
 
 NOTICE = load_notices(load_register()).in_force("en")
 SHOWN = {"notice": NOTICE.version, "language": NOTICE.language}
@@ -169,12 +170,16 @@ def test_nobody_sees_the_decisions_of_another(client: TestClient, student: Visit
 
 
 def test_what_was_said_at_registration_shows_with_its_end(client: TestClient, student: Visitor) -> None:
-    rows = [row(until="2999-06-30T00:00:00Z"), row(source="library", state="refused")]
+    now = dt.datetime.now(dt.UTC)
+    end = now + dt.timedelta(days=200)
+    given = row(until=end.isoformat(), **{"from": (now - dt.timedelta(days=100)).isoformat()})
+    rows = [given, row(source="library", state="refused")]
     ended = row(source="attendance", **{"from": "2013-09-21T09:00:00+01:00"})
     client.post("/v1/registration", json={"decisions": [*rows, ended]}, headers=BEARER)
     text = words(student.get("/"))
 
-    assert "For Virtual learning environment only, until 30 June 2999 ." in text
+    until = f"{end.astimezone(TERMS.zone):%-d %B %Y}"
+    assert f"For Virtual learning environment only, until {until} ." in text
     assert "Attendance Your yes ended on 21 September 2014" in text
 
 

@@ -16,6 +16,7 @@ from services.consent.api.registration_forms import Form, RawRow, rows
 from services.consent.domain.decisions import Decision, a_year_later
 from services.consent.domain.special import is_special
 from services.consent.notices import Notices
+from services.kernel.clock import DAY_MS
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register
 
@@ -25,8 +26,10 @@ _MENDING = {
     "state": "write given, refused, withdrawn or requested",
     "person": "write the institution's id of the student as a text, not empty",
     "from": "write a date and time with its offset, such as 2026-09-21T09:00:00+01:00",
-    "until": "write a later date and time with its offset, or leave it out for one year",
+    "until": "write a later date and time with its offset, at most a year later, or leave it out for one year",
 }
+_LONGEST_MS = 366 * DAY_MS  # a year, however it is counted
+_LAST_YEAR = 2999  # beyond 9999 calendars end, in the middle of a reckoning of days
 
 
 class _Row(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -154,6 +157,8 @@ class Reader:
         until_ms = _moment("until", row.until)
         if until_ms <= from_ms:
             raise _WrongRowError("until", "it is not after from", _MENDING["until"])
+        if until_ms - from_ms > _LONGEST_MS:
+            raise _WrongRowError("until", "it is more than a year after from", _MENDING["until"])
         return until_ms
 
 
@@ -185,4 +190,6 @@ def _moment(name: str, text: str) -> int:
     at_ms = (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
     if at_ms < 0:
         raise _WrongRowError(name, "it is before 1970", _MENDING[name])
+    if at.year > _LAST_YEAR:
+        raise _WrongRowError(name, f"it is after {_LAST_YEAR}", _MENDING[name])
     return at_ms
