@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from services.consent.adapters import places, propagation
+from services.consent.adapters.kafka.log_reader import LogReader, Record
 from services.consent.adapters.ledger import outbox
-from services.consent.adapters.log_reader import LogReader, Record
 from services.consent.domain.decisions import Terms
 from services.consent.domain.renewals import Schedule
 from services.consent.domain.requests.deadlines import DeadlineRules

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, delete, select
 
 from services.cli import main
 from services.consent.adapters import ledger, places
+from services.consent.adapters.kafka.log_reader import LogReader, Record
 from services.consent.adapters.ledger import outbox
-from services.consent.adapters.log_reader import LogReader, Record
 from services.consent.domain.coverage import Share
 from services.consent.domain.decisions import ConsentEvent, Decision
 from services.consent.handlers.coverage import Coverages

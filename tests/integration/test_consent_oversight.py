@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from services.consent.adapters import access_log, anchors, life_cycle, places, propagation
+from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import MIGRATIONS
-from services.consent.adapters.log_reader import Record
 from services.consent.adapters.propagation import CONSUMERS
 from services.consent.app import create_app
 from services.consent.domain.renewals import Reminder

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from services.consent.adapters import access_log, ledger, places
 from services.consent.adapters.access_log import Access
+from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import MIGRATIONS, metadata
-from services.consent.adapters.log_reader import Record
 from services.consent.domain.coverage import Place
 from services.consent.domain.decisions import ConsentEvent, Decision, State
 from services.kernel import database

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from services.consent.adapters import ledger, propagation
+from services.consent.adapters.kafka.log_reader import LogReader, Record
 from services.consent.adapters.ledger import MIGRATIONS
-from services.consent.adapters.log_reader import LogReader, Record
 from services.consent.handlers.consents import FIRST_ASK_MS, Consents
 from services.consent.handlers.propagation import AT_ONCE, LONGEST_WAIT_MS, PROBES, AskingAgain, Propagation
 from services.kernel import database

@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from services.cli import main
-from services.consent.adapters import consent_topic, ledger
+from services.consent.adapters import ledger
+from services.consent.adapters.kafka import consent_topic
 from services.consent.handlers import republishing
 from services.consent.handlers.consents import Consents
 from services.kernel.clock import SystemClock

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.consent.adapters import places
-from services.consent.adapters.log_reader import Record
+from services.consent.adapters.kafka.log_reader import Record
 from services.kernel import database
 from services.kernel.events import EnrolmentsChanged
 from services.kernel.ids import Pseudonyms

@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 
 from deploy.local.machine.ports import free_port
 from services.consent.adapters import places
+from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import MIGRATIONS as CONSENT_MIGRATIONS
-from services.consent.adapters.log_reader import Record
 from services.consent.app import create_app
 from services.consent.domain.decisions import PORTAL, Cell, Decision, Via
 from services.consent.domain.requests.request import Request, RequestEvent

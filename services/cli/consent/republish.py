@@ -38,7 +38,7 @@ def republish(*, everybody: bool, dry_run: bool, as_json: bool) -> None:
     from json import dumps
 
     from services.cli.consent.progress import progress
-    from services.consent.adapters import consent_topic
+    from services.consent.adapters.kafka import consent_topic
     from services.consent.handlers import republishing
     from services.kernel.settings import load_settings
 

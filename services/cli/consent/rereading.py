@@ -16,7 +16,8 @@ def reread_enrolments() -> None:
     service, at once where it runs, else when it starts. No decision is touched. Needs the consent database
     (SIGNPOST_CONSENT__DATABASE_URL).
     """
-    from services.consent.adapters import log_reader, places
+    from services.consent.adapters import places
+    from services.consent.adapters.kafka import log_reader
     from services.kernel.settings import load_settings
     from services.kernel.topics import ENROLMENTS
 

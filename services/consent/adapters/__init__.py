@@ -1,1 +1,1 @@
-"""What faces the database: the ledger's table, and the migrations that make it."""
+"""What faces the database, each table with its queries, and the migrations that make them; `kafka` what faces Kafka."""

@@ -26,8 +26,8 @@ from sqlalchemy import (
     select,
 )
 
+from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import consent_events, metadata
-from services.consent.adapters.log_reader import Record
 from services.consent.domain.coverage import Coverage, Place
 from services.kernel.events import EnrolmentsChanged
 

@@ -23,8 +23,8 @@ from sqlalchemy import (
     update,
 )
 
+from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import consent_events, metadata
-from services.consent.adapters.log_reader import Record
 from services.consent.domain.decisions import State
 from services.kernel.events import ConsentApplied
 

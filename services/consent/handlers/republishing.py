@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Engine
 
 from services.consent.adapters import ledger
-from services.consent.adapters.consent_topic import Standing
+from services.consent.adapters.kafka.consent_topic import Standing
 from services.consent.domain.decisions import snapshot
 from services.kernel.database import reading, unless_away
 from services.kernel.events import ConsentStateChanged
