@@ -70,6 +70,7 @@ def test_places_are_those_of_the_day(consent_engine: Engine) -> None:
     assert on(consent_engine, "2026-11-01") == {(ADA, "A")}
     with database.reading(consent_engine) as transaction:
         assert places.on_day(transaction, "2026-12-12") == [Place(ADA, "A", DAY, True)]
+    assert on(consent_engine, "2026-12-13") == set()
 
 
 @pytest.fixture

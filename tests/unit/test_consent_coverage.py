@@ -18,12 +18,10 @@ from services.consent.domain.coverage import (
     Place,
     Row,
     Share,
-    on_a_place,
     share,
     shown_groups,
     tabulate,
 )
-from services.kernel.events import Enrolment
 
 DAY = "2026-10-01"
 ATOMS = [(module, day, part_time) for module in "AB" for day in ("2026-02-01", DAY) for part_time in (False, True)]
@@ -204,21 +202,6 @@ def test_shares_are_of_the_purpose_and_of_the_row() -> None:
     assert row(table, "A").shares == {"p": Share(percent=50, reads="about"), "q": Share(percent=5, reads="under")}
     assert row(table, "B").shares["p"] == Share(percent=10, reads="under")
     assert table.everybody.shares["p"] == Share(percent=35, reads="about")
-
-
-@pytest.mark.parametrize(
-    ("today", "left", "expected"),
-    [
-        ("2026-09-30", None, False),
-        (DAY, None, True),
-        ("2026-12-12", None, True),
-        ("2026-12-13", None, False),
-        ("2026-11-01", "2026-11-01", False),
-        ("2026-10-31", "2026-11-01", True),
-    ],
-)
-def test_a_student_is_enrolled_from_the_first_to_the_last_day(today: str, left: str | None, expected: bool) -> None:  # noqa: FBT001 - a table's column
-    assert on_a_place(Enrolment(module="A", start_day=DAY, end_day="2026-12-12", left_day=left), today) is expected
 
 
 def _key(shown: Share) -> tuple[str, int]:

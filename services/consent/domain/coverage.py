@@ -23,8 +23,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from services.kernel.events import Enrolment
-
 SMALLEST = 10  # a group that is shown has as many students
 _STEPS = ((50, 5), (25, 10), (SMALLEST, 25))  # from so many students on, a share is rounded to a multiple of so much
 _WHOLE = 100
@@ -78,12 +76,6 @@ class Coverage(Struct, frozen=True, kw_only=True):
     def everybody(self) -> Row:
         """All students who are enrolled."""
         return self.rows[0]
-
-
-def on_a_place(enrolment: Enrolment, today: str) -> bool:
-    """Whether the student is on the module on that ISO day."""
-    left = enrolment.left_day is not None and enrolment.left_day <= today
-    return enrolment.start_day <= today <= enrolment.end_day and not left
 
 
 def tabulate(places: Iterable[Place], permitting: Mapping[str, AbstractSet[str]], purposes: Sequence[str]) -> Coverage:
