@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from services.cli import main
 from services.consent.adapters import ledger, places
-from services.consent.adapters.kafka.log_reader import LogReader, Record
+from services.consent.adapters.kafka.log_reader import LogReader, Record, log_positions
 from services.consent.adapters.ledger import outbox
 from services.consent.domain.coverage import Share
 from services.consent.domain.decisions import ConsentEvent, Decision
@@ -237,3 +237,15 @@ def test_a_reader_that_comes_back_goes_on_where_the_database_stands(
     send(kafka_settings, enrolled("ben"), "ben")
     run_until("ben")
     assert seen == [student("ada"), student("ben")]
+
+
+def test_a_log_that_was_made_anew_is_read_from_its_start(consent_engine: Engine, kafka_settings: KafkaSettings) -> None:
+    """After a loss of the broker, say: the service goes on."""
+    beyond = [{"topic": ENROLMENTS.name, "partition": n, "next_offset": 9} for n in range(kafka_settings.partitions)]
+    with consent_engine.begin() as transaction:
+        transaction.execute(insert(log_positions), beyond)
+    send(kafka_settings, enrolled("ada"), "ada")
+    reader = LogReader(consent_engine, kafka_settings, ENROLMENTS, places.take, ConsentMetrics())
+    reader.start()
+    eventually(lambda: modules(consent_engine, "ada"))
+    reader.stop()

@@ -24,7 +24,7 @@ from services.kernel.clock import SystemClock
 from services.kernel.codec import decoder
 from services.kernel.database import AWAY, reading
 from services.kernel.dead_letters import RawRecord, dead_letter, refuse_flood
-from services.kernel.errors import ConfigurationError, InvalidMessage
+from services.kernel.errors import InvalidMessage
 from services.kernel.events import DeadLettered
 from services.kernel.kafka import client_id
 from services.kernel.logs import log
@@ -140,19 +140,22 @@ class LogReader(Background):
         return self._consumer
 
     def _place(self, consumer: KafkaConsumer) -> None:
-        """Go to where the database says that we are, after partitions were assigned."""
+        """Go to where the database says that we are, after partitions were assigned.
+
+        A log that ends before that place was made anew, as after a loss of the broker: it is read from its start. The
+        ledger does not depend on it, and students must be able to decide meanwhile.
+        """
         owned = list(consumer.assignment())
         with self._engine.begin() as transaction:
             self._reached = positions(transaction, self._topic, (partition.partition for partition in owned))
         ends: dict[TopicPartition, int] = consumer.end_offsets(owned, timeout_ms=_PATIENCE_MS) if owned else {}
-        for partition, end in ends.items():
-            offset = self._reached.get(partition.partition, 0)
-            if offset > end:
-                raise ConfigurationError(
-                    f"The database has read {partition.topic} up to {offset}, but the log ends at {end}: they are of "
-                    "different runs. Give consent an empty database, or the broker whose log it has read."
-                )
-            consumer.seek(partition, offset)
+        if any(self._reached.get(partition.partition, 0) > end for partition, end in ends.items()):
+            _log.warning("log_made_anew", topic=self._topic.name)
+            with self._engine.begin() as transaction:
+                read_again(transaction, self._topic)
+            self._reached = {}
+        for partition in owned:
+            consumer.seek(partition, self._reached.get(partition.partition, 0))
         self._placing.needed = False
 
     def _take_and_commit(self, consumer: KafkaConsumer, polled: Mapping[TopicPartition, Sequence[RawRecord]]) -> None:
