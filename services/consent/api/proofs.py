@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from services.consent.adapters import anchors
 from services.consent.signing import Keys
-from services.kernel.database import reading
+from services.kernel.database import reading, unless_away
 from services.kernel.web.session import SignedIn, signed_in_as
 
 KEYS = "/.well-known/jwks.json"
@@ -28,7 +28,7 @@ def router(engine: Engine, keys: Keys) -> APIRouter:
 
     @router.get("/v1/anchors/latest")
     def newest_anchor(_: _Overseer) -> dict[str, Any]:
-        with reading(engine) as transaction:
+        with unless_away(), reading(engine) as transaction:
             signed = anchors.last_signed(transaction)
         if signed is None:
             raise HTTPException(404, "No anchor was signed yet: that happens within a minute after the first decision.")

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.templating import Jinja2Templates
 
 from services.consent.handlers.proof.permitted import PointInTime, WrongQuestion
 from services.consent.handlers.requests.handling import Requests
+from services.consent.pages.forms import Form
 from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, signed_in_as
 
@@ -52,9 +52,8 @@ class QuestionPages:
             return self._page(request, dict.fromkeys(_FIELDS, ""))
 
         @router.post("/oversight/question", dependencies=[Depends(csrf_checked)])
-        async def ask(request: Request, officer: Officer) -> Response:
-            sent = _sent(await request.form())
-            return await run_in_threadpool(self._ask, request, officer, sent)
+        def ask(request: Request, officer: Officer, form: Form) -> Response:
+            return self._ask(request, officer, _sent(form))
 
         return router
 

@@ -20,7 +20,8 @@ from services.consent.domain.special import is_special
 from services.consent.handlers.requests.assistance import Assisted
 from services.consent.handlers.requests.handling import ChangedMeanwhile, NoSuchRequest
 from services.consent.notices import Notice, PurposeNotice
-from services.consent.pages.requests.parts import Form, Parts, text
+from services.consent.pages.forms import Form
+from services.consent.pages.requests.parts import Parts, text
 from services.consent.pages.requests.staff import Staff, reader
 from services.kernel.register import Source
 from services.kernel.web.i18n.choice import in_english

@@ -6,9 +6,8 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import HTTPException, Request, Response
 from starlette.datastructures import FormData
 from starlette.templating import Jinja2Templates
 
@@ -27,13 +26,6 @@ from services.kernel.register import Register
 from services.kernel.web.i18n.catalogs import language
 
 _ID = re.compile(r"[2-9A-HJ-NP-Z]{4}-[2-9A-HJ-NP-Z]{4}")
-
-
-async def _sent(request: Request) -> FormData:
-    return await request.form()
-
-
-Form = Annotated[FormData, Depends(_sent)]
 
 
 @dataclass(frozen=True, slots=True)

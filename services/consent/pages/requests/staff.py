@@ -13,7 +13,8 @@ from services.consent.domain.requests import request as domain
 from services.consent.domain.requests.drafts import IN_ENGLISH, MOST_WORDS, STAFF_CHANNELS, Draft
 from services.consent.domain.requests.request import KINDS, NotPossible, Reason, RequestEvent, Step, What, pause_reasons
 from services.consent.handlers.requests.handling import ChangedMeanwhile, NoSuchRequest, Reader
-from services.consent.pages.requests.parts import Form, Parts, draft_id, several, text
+from services.consent.pages.forms import Form
+from services.consent.pages.requests.parts import Parts, draft_id, several, text
 from services.kernel.web.i18n.choice import in_english
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as
 

@@ -12,7 +12,8 @@ from starlette.responses import RedirectResponse
 from services.consent.domain.requests.drafts import MOST_WORDS, Draft, Problem
 from services.consent.domain.requests.request import KINDS, NotPossible, Step
 from services.consent.handlers.requests.handling import NoSuchRequest
-from services.consent.pages.requests.parts import Form, Parts, draft_id, kind_named, several, text
+from services.consent.pages.forms import Form
+from services.consent.pages.requests.parts import Parts, draft_id, kind_named, several, text
 from services.kernel.web.i18n.catalogs import gettext as _
 from services.kernel.web.i18n.catalogs import language
 from services.kernel.web.session import SignedIn, csrf_checked, flash, signed_in_as

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from starlette.responses import RedirectResponse
 
 from services.consent.domain.decisions import Cell, ConsentEvent
+from services.consent.pages.forms import Form
 from services.consent.pages.student import form as forms
 from services.consent.pages.student import views
 from services.consent.pages.student.form import Sent
-from services.consent.pages.student.parts import Form, Parts, Student
+from services.consent.pages.student.parts import Parts, Student
 from services.kernel.web.i18n.catalogs import gettext as _
 from services.kernel.web.i18n.choice import keep
 from services.kernel.web.session import SignedIn, csrf_checked, flash

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
-from starlette.datastructures import FormData
 from starlette.templating import Jinja2Templates
 
 from services.consent.domain.decisions import ConsentEvent, Terms
@@ -20,13 +19,7 @@ from services.kernel.register import Register
 from services.kernel.web.i18n.catalogs import SOURCE, language
 from services.kernel.web.session import SignedIn, signed_in_as
 
-
-async def _sent(request: Request) -> FormData:
-    return await request.form()
-
-
 Student = Annotated[SignedIn, Depends(signed_in_as("student"))]
-Form = Annotated[FormData, Depends(_sent)]
 
 
 @dataclass(frozen=True, slots=True)
