@@ -16,10 +16,11 @@ def serve() -> None:
 
 @serve.command(epilog=examples("SIGNPOST_CONFIG=consent.toml signpost serve consent"))
 def consent() -> None:
-    """What students permit: their page, the registrar's API, the ledger.
+    """What students permit: the portal, the register, the ledger.
 
     Needs a Kafka broker, SIGNPOST_INSTITUTION__PSEUDONYM_SECRET and SIGNPOST_SESSION__SECRET; keeps its data in
-    SIGNPOST_CONSENT__DATABASE_URL (SQLite by default). People sign in at the OpenID provider
+    SIGNPOST_CONSENT__DATABASE_URL (SQLite by default) and makes the key of its receipts,
+    SIGNPOST_CONSENT__SIGNING_KEY_FILE, where there is none. People sign in at the OpenID provider
     SIGNPOST_SIGN_IN__ISSUER, asked only when somebody does. Listens on SIGNPOST_CONSENT__HOST and …__PORT (8101).
     """
     from services.consent.app import create_app
@@ -29,10 +30,10 @@ def consent() -> None:
 
 @serve.command(epilog=examples("SIGNPOST_CONFIG=ingest.toml signpost serve ingest"))
 def ingest() -> None:
-    """The door: takes activity events over HTTP and writes the permitted ones to Kafka.
+    """The door: lets the events in that are permitted.
 
-    Needs a Kafka broker, SIGNPOST_INSTITUTION__PSEUDONYM_SECRET and SIGNPOST_INGEST__SOURCES_FILE (who may send).
-    Listens on SIGNPOST_INGEST__HOST and …__PORT (8102).
+    Takes them over HTTP and writes them to Kafka. Needs a broker, SIGNPOST_INSTITUTION__PSEUDONYM_SECRET
+    and SIGNPOST_INGEST__SOURCES_FILE (who may send). Listens on SIGNPOST_INGEST__HOST and …__PORT (8102).
     """
     from services.ingest.app import create_app
 
@@ -41,7 +42,7 @@ def ingest() -> None:
 
 @serve.command(epilog=examples("SIGNPOST_CONFIG=notify.toml signpost serve notify"))
 def notify() -> None:
-    """Cases: the tutors' pages, e-mail, the directory of people and modules.
+    """Cases: the tutors' pages, e-mail, the directory of people.
 
     Needs a Kafka broker, a mail server (SIGNPOST_NOTIFY__SMTP_HOST, …__SMTP_PORT),
     SIGNPOST_INSTITUTION__PSEUDONYM_SECRET and SIGNPOST_SESSION__SECRET; keeps its data in
@@ -60,10 +61,10 @@ def work() -> None:
 
 @work.command(epilog=examples("SIGNPOST_KAFKA__BOOTSTRAP=kafka:9092 signpost work indicators"))
 def indicators() -> None:
-    """Compute the indicators; run it several times to share the partitions.
+    """Compute the indicators.
 
-    Needs a Kafka broker, and nothing else: its state lives in Kafka. It never needs the secret of the pseudonyms.
-    Metrics and health are on SIGNPOST_INDICATORS__HOST and …__PORT (8103).
+    Run it several times to share the partitions. Needs a Kafka broker, and nothing else: its state lives in Kafka. It
+    never needs the secret of the pseudonyms. Metrics and health are on SIGNPOST_INDICATORS__HOST and …__PORT (8103).
     """
     from services.indicators.app import run_worker
     from services.kernel.logs import configure_logs
@@ -73,7 +74,12 @@ def indicators() -> None:
     run_worker(load_settings())
 
 
-@click.command(epilog=examples("SIGNPOST_KAFKA__BOOTSTRAP=kafka:9092 SIGNPOST_KAFKA__REPLICATION=3 signpost provision"))
+@click.command(
+    epilog=examples(
+        "SIGNPOST_KAFKA__BOOTSTRAP=kafka:9092 SIGNPOST_KAFKA__REPLICATION=3 \\",
+        "    signpost provision",
+    )
+)
 def provision() -> None:
     """Create the topics that are missing on the broker.
 

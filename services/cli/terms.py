@@ -61,10 +61,11 @@ def replay() -> None:
 @_PACE
 @STATE
 def oulad(state: Path, days_per_second: float | None, **data: Any) -> None:
-    """Replay the Open University Learning Analytics Dataset from its files in DIR.
+    """Replay the Open University's public dataset from DIR.
 
-    Needs a stack that `signpost up` runs, best one of its own (--state), and the dataset: the official CSV files, or
-    the same as Parquet. People and consents are made up around it. A second replay changes nothing.
+    Needs a stack that `signpost up` runs, best one of its own (--state), and the files of the Open University Learning
+    Analytics Dataset: the official CSV, or the same as Parquet. People and consents are made up around it. A second
+    replay changes nothing.
     """
     from deploy.demo.commands import Oulad, replay_oulad
     from deploy.demo.replayer import Pace

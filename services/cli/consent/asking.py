@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=examples(
-        'signpost consent permitted s0000001 tutor-notify vle --at 2026-11-24T10:00:00Z --reason "complaint 12"',
+        "signpost consent permitted s0000001 tutor-notify vle \\",
+        '    --at 2026-11-24T10:00:00Z --reason "complaint 12"',
     )
 )
 @click.argument("person")
@@ -64,8 +65,9 @@ def permitted(*, as_json: bool, **asked: str) -> None:
 @click.command(
     "verify-receipt",
     epilog=examples(
-        "signpost consent verify-receipt receipt-3.json --key https://consent.example/.well-known/jwks.json",
         "signpost consent verify-receipt receipts.json",
+        "signpost consent verify-receipt receipt-3.json \\",
+        "    --key https://consent.example/.well-known/jwks.json",
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))

@@ -62,7 +62,8 @@ class _Found:
     epilog=examples(
         "signpost consent import registration.csv",
         "signpost consent import registration.csv --commit",
-        "signpost consent import registration.csv --url https://consent.example --commit",
+        "signpost consent import registration.csv --commit \\",
+        "    --url https://consent.example",
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples(
         "signpost consent verify",
-        "signpost consent verify --anchor /media/safe/anchor-2026-11-24.jws --anchor consent.log",
+        "signpost consent verify --anchor anchor-2026-11-24.jws --anchor consent.log",
         "signpost consent verify --json | jq .findings",
     )
 )
@@ -61,7 +61,7 @@ def verify(kept: tuple[Path, ...], key: str | None, *, record: bool, as_json: bo
     raise SystemExit(0 if result.ok else 1)
 
 
-@click.command(epilog=examples("signpost consent anchor > /media/safe/anchor-$(date -I).jws"))
+@click.command(epilog=examples("signpost consent anchor > anchor-$(date -I).jws"))
 def anchor() -> None:
     """Print the newest anchor, to keep elsewhere.
 

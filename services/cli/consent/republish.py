@@ -19,7 +19,7 @@ _SHOWN = 20
     epilog=examples(
         "signpost consent republish --dry-run",
         "signpost consent republish",
-        "signpost provision && signpost consent republish   # after the topic was lost",
+        "signpost provision && signpost consent republish  # the topic was lost",
     )
 )
 @click.option("--all", "everybody", is_flag=True, help="Also what stands on the topic as it should.")
@@ -28,9 +28,9 @@ _SHOWN = 20
 def republish(*, everybody: bool, dry_run: bool, as_json: bool) -> None:
     """Rebuild the topic of consents from the ledger.
 
-    Reads the topic to its end and compares it with the ledger (SIGNPOST_CONSENT__DATABASE_URL,
-    SIGNPOST_KAFKA__BOOTSTRAP). What is missing or differs goes into the outbox, and the running service publishes it.
-    The service may run and students may decide meanwhile.
+    Needs the consent database (SIGNPOST_CONSENT__DATABASE_URL) and the broker (SIGNPOST_KAFKA__BOOTSTRAP). The topic is
+    read to its end and compared with the ledger; what is missing or differs goes into the outbox, and the running
+    service publishes it. Students may decide meanwhile.
 
     Exits with 1 where something stands on the topic that the ledger does not know. It is left as it is.
     """

@@ -12,9 +12,9 @@ from services.cli.options import examples
 def reread_enrolments() -> None:
     """Read all enrolments again, from the start of the log.
 
-    For coverage only: who is on which module, and the table made of it, are forgotten and filled again by the consent
-    service, at once where it runs, else when it starts. No decision is touched. Needs the consent database
-    (SIGNPOST_CONSENT__DATABASE_URL).
+    Needs the consent database (SIGNPOST_CONSENT__DATABASE_URL). For coverage only: who is on which module, and the
+    table made of it, are forgotten and filled again by the consent service, at once where it runs, else when it starts.
+    No decision is touched.
     """
     from services.consent.adapters import places
     from services.consent.adapters.kafka import log_reader
