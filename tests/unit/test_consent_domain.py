@@ -147,6 +147,17 @@ def test_a_new_registration_after_a_withdrawal_counts() -> None:
     assert [event.version for event in outcome.recorded] == [3]
 
 
+@pytest.mark.requirement("R3")
+@pytest.mark.parametrize("said", [WITHDRAWN, replace(WITHDRAWN, state="refused", channel="staff-assisted")])
+def test_an_import_that_is_dated_ahead_never_undoes_what_the_student_said(said: Decision) -> None:
+    """When it was said is not known; that it was said before is as likely."""
+    history = history_of([GIVEN], [replace(said, from_ms=NOW + HOUR)])
+    ahead = replace(GIVEN, from_ms=NOW + 500 * HOUR, until_ms=NOW + 900 * HOUR)
+    outcome = domain.decide(STUDENT, history, [ahead], NOW + 20 * HOUR)
+
+    assert (outcome.recorded, outcome.overtaken) == ((), 1)
+
+
 def test_a_grant_that_begins_later_can_be_taken_back_before_it_begins() -> None:
     begins_later = replace(GIVEN, from_ms=NOW + 50 * HOUR)
     history = history_of([begins_later])
@@ -165,7 +176,8 @@ def test_a_renewal_continues_a_grant_that_still_holds() -> None:
 
     assert domain.snapshot(history_of([GIVEN], [renewed])).grants[0].from_ms == NOW
     assert domain.snapshot(history_of([GIVEN], [after_gap])).grants[0].from_ms == NOW + 101 * HOUR
-    assert domain.snapshot(history_of([GIVEN], [back], [renewed])).grants[0].from_ms == NOW + 50 * HOUR
+    again = replace(renewed, channel="portal")
+    assert domain.snapshot(history_of([GIVEN], [back], [again])).grants[0].from_ms == NOW + 50 * HOUR
 
 
 @pytest.mark.requirement("R3")

@@ -149,6 +149,7 @@ def decide(student: str, history: Sequence[ConsentEvent], decisions: Iterable[De
 
     The same decision again changes nothing, whatever was said since. One from registration that is older than what
     the student has said since, or than a change of the notice, is overtaken: a late import never undoes a withdrawal.
+    So is a yes that begins later where the student has spoken otherwise: it does not tell when it was said.
     """
     version = history[-1].version + 1 if history else 1
     known = {event.decision for event in history}
@@ -159,7 +160,7 @@ def decide(student: str, history: Sequence[ConsentEvent], decisions: Iterable[De
     for decision in sorted(decisions, key=lambda decision: decision.from_ms):
         if decision in known:
             unchanged += 1
-        elif _is_overtaken(decision, rules.get(decision.cell)):
+        elif _is_overtaken(decision, rules.get(decision.cell), now_ms):
             overtaken += 1
         else:
             event = ConsentEvent(student, version, len(recorded), now_ms, decision)
@@ -247,10 +248,11 @@ def _take(event: ConsentEvent, rules: dict[Cell, ConsentEvent]) -> None:
         rules[event.decision.cell] = event
 
 
-def _is_overtaken(decision: Decision, ruled_by: ConsentEvent | None) -> bool:
+def _is_overtaken(decision: Decision, ruled_by: ConsentEvent | None, now_ms: int) -> bool:
     if decision.channel != "registration" or decision.state == "requested" or ruled_by is None:
         return False
-    return ruled_by.decision.state != "requested" and decision.from_ms < ruled_by.made_ms
+    undated = decision.state == "given" and decision.from_ms > now_ms and ruled_by.decision.channel != "registration"
+    return ruled_by.decision.state != "requested" and (undated or decision.from_ms < ruled_by.made_ms)
 
 
 def _since(decision: Decision, before: Grant | None) -> int:
