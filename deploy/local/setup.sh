@@ -36,7 +36,8 @@ make_venv() {
 "$venv/bin/python" -c 'import pip' >/dev/null 2>&1 || { rm -rf "$venv"; make_venv; }
 
 echo "Installing $(grep -c == "$lock") pinned packages from $lock; the first time takes a minute or two"
-if ! "$venv/bin/python" -m pip install --quiet --require-hashes --requirement "$lock"; then
+# The lock names everything that is needed: nothing is resolved, and so nothing newer is looked at.
+if ! "$venv/bin/python" -m pip install --quiet --no-deps --require-hashes --requirement "$lock"; then
     cat >&2 <<-EOF
 	The packages of $lock could not be installed; pip says why above.
 	Without a connection: check that this machine reaches its package index (a proxy goes into HTTPS_PROXY).
