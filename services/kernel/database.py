@@ -27,19 +27,19 @@ def engine(url: str) -> Engine:
     """An engine with the settings that a service needs: foreign keys and a write-ahead log on SQLite.
 
     SQLite transactions begin with BEGIN IMMEDIATE, so that a reader never fails half-way to becoming a writer; for
-    one that only reads there is `reading`.
+    one that only reads there is `reading`. Errors, which go to the log, do not say what was to be written.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        made = create_engine(parsed, connect_args={"timeout": 30})
+        made = create_engine(parsed, connect_args={"timeout": 30}, hide_parameters=True)
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_sqlite)
         return made
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True)
+    return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
 
 
 @contextmanager

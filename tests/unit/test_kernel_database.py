@@ -42,6 +42,13 @@ def bound(tmp_path: Path) -> Engine:
     return engine(f"sqlite:///{tmp_path}/state/things.db")
 
 
+def test_errors_do_not_say_what_was_to_be_written(bound: Engine) -> None:
+    with pytest.raises(OperationalError, match="nothing") as raised, reading(bound) as transaction:
+        transaction.execute(text("SELECT :who FROM nothing"), {"who": "Ada Lovelace"})
+
+    assert "Ada" not in str(raised.value)
+
+
 def test_sqlite_keeps_promises_that_it_does_not_keep_by_itself(bound: Engine) -> None:
     with reading(bound) as connection:
         pragmas = {
