@@ -111,6 +111,7 @@ def _moments_ago(client: TestClient) -> str:
         ({"at": "2999-10-01T00:00:00Z"}, "at", "future"),
         ({"known_at": "2999-10-01T00:00:00Z"}, "known_at", "future"),
         ({"reason": ""}, "reason", "the student can read it"),
+        ({"reason": "\0"}, "reason", "the student can read it"),
         ({"reason": "x" * 501}, "reason", "too long"),
     ],
 )

@@ -17,7 +17,7 @@ from services.kernel import database
 from services.kernel.clock import DAY_MS, StreamClock
 from services.kernel.errors import TransientError
 from services.kernel.metrics import ConsentMetrics
-from tests.support.consent_requests import NOW, RULES, asked, client_of, made, requests, staff, step, student
+from tests.support.consent_requests import NOW, RULES, asked, client_of, made, requests, staff, step, student, words
 from tests.support.identity import Identity
 from tests.support.sessions import sign_in
 
@@ -60,6 +60,16 @@ def test_a_cookie_alone_makes_no_request(client: TestClient) -> None:
     sign_in(client, "s0000001", "student")
     assert client.post("/v1/me/requests", content='{"kind": "erasure"}').status_code == 403
     assert client.get("/v1/me/requests").json() == {"requests": []}
+
+
+def test_a_character_that_no_database_keeps_is_no_fault_of_ours(consent_client: TestClient) -> None:
+    ada = student(consent_client)
+    path = made(ada, "complaint", words="What is\0 this?")
+    desk = staff(consent_client)
+
+    assert "What is this?" in words(desk.get(f"/staff{path}"))
+    assert desk.get("/staff/requests/%00").status_code == 404
+    assert desk.get("/staff/requests?q=%00").status_code == 200
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ class NewRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a new request; see `drafts.Draft`."""
 
     kind: str
-    words: str = ""
+    words: Annotated[str, Meta(pattern=r"^[^\0]*$")] = ""
     about: tuple[Annotated[str, Meta(max_length=200)], ...] = ()
     language: str = "en"
 

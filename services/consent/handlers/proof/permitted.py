@@ -70,7 +70,8 @@ class PointInTime:
         Raises:
             WrongQuestion: every part that is wrong is named.
         """
-        given = {name: value.strip() for name, value in asked.items() if value.strip()}
+        written = {name: value.replace("\0", "").strip() for name, value in asked.items()}
+        given = {name: value for name, value in written.items() if value}
         if wrong := list(self._wrong(given)):
             raise WrongQuestion(wrong)
         at_ms = _moment(given["at"])

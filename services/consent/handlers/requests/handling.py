@@ -175,7 +175,7 @@ class Requests:
 
 
 def _found(transaction: Connection, request_id: str, student: str | None = None) -> Request:
-    request = store.get(transaction, request_id)
+    request = store.get(transaction, request_id) if request_id.isprintable() else None
     if request is None or student not in {None, request.student}:
         raise NoSuchRequest("There is no such request.")
     return request

@@ -131,9 +131,9 @@ class Parts:
 
 
 def text(form: FormData, name: str) -> str:
-    """A field of a form; empty where it is missing or a file. Line ends are the unix ones."""
+    """A field of a form; empty where it is missing or a file. Line ends are the unix ones, and no NUL is among it."""
     value = form.get(name)
-    return value.replace("\r\n", "\n") if isinstance(value, str) else ""
+    return value.replace("\r\n", "\n").replace("\0", "") if isinstance(value, str) else ""
 
 
 def several(form: FormData, name: str) -> tuple[str, ...]:
