@@ -202,6 +202,33 @@ def test_a_text_that_students_were_shown_cannot_be_changed(consent_engine: Engin
         Service(consent_engine, folder=folder).life.keep_texts()
 
 
+def test_a_text_that_came_into_force_while_the_service_ran_cannot_be_changed(
+    consent_engine: Engine, tmp_path: Path
+) -> None:
+    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=False)
+    service = Service(consent_engine, folder=folder)
+    in_force_ms = service.notices(folder).since_ms("2027-1")
+    service.life.keep_texts()
+    service.settle(in_force_ms)
+    shown = folder / "2027-1.en.toml"
+    shown.write_text(shown.read_text("utf-8") + "\n# better\n", "utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"2027-1\.en\.toml"):
+        Service(consent_engine, now_ms=in_force_ms, folder=folder).life.keep_texts()
+
+
+@pytest.mark.requirement("R2")
+def test_a_text_that_students_were_shown_stays(consent_engine: Engine, tmp_path: Path) -> None:
+    """Without it nobody could tell that a newer one asks for something else, and no receipt could say what it said."""
+    folder = another_notice(tmp_path, "2027-1", "2026-03-01", material=True)
+    Service(consent_engine, folder=folder).life.keep_texts()
+    for file in folder.glob("2026-1.*"):
+        file.unlink()
+
+    with pytest.raises(ConfigurationError, match=r"2026-1\.en\.toml"):
+        Service(consent_engine, folder=folder).life.keep_texts()
+
+
 def test_no_minute_sends_more_than_its_most_and_nobody_is_forgotten(consent_engine: Engine, tmp_path: Path) -> None:
     folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=True)
     service, names = Service(consent_engine, folder=folder, per_minute=7), students(30)
@@ -216,8 +243,8 @@ def test_no_minute_sends_more_than_its_most_and_nobody_is_forgotten(consent_engi
 
 
 @pytest.mark.requirement("R1")
-def test_several_instances_share_the_work_and_do_nothing_twice(consent_url: str, consent_engine: Engine) -> None:
-    engines = [consent_engine, database.engine(consent_url), database.engine(consent_url)]
+def test_several_instances_share_the_work_and_do_nothing_twice(database_url: str, consent_engine: Engine) -> None:
+    engines = [consent_engine, database.engine(database_url), database.engine(database_url)]
     services, names = [Service(engine) for engine in engines], students(2 * CHUNK + 20)
     services[0].give(names)
     start = threading.Barrier(len(services))
@@ -248,12 +275,12 @@ service.settle(UNTIL + 12 * HOUR_MS)
 
 
 @pytest.fixture
-def killed_again_and_again(consent_url: str, consent_engine: Engine) -> int:
+def killed_again_and_again(database_url: str, consent_engine: Engine) -> int:
     """Workers that are killed with signal 9, each when it has done something, until the work is done; how many."""
     count, done, rounds = 3 * CHUNK + 30, 0, 0
     Service(consent_engine).give(students(count))
     while done < 2 * count:
-        worker = subprocess.Popen([sys.executable, "-c", _WORKER, consent_url], stdout=subprocess.PIPE, text=True)
+        worker = subprocess.Popen([sys.executable, "-c", _WORKER, database_url], stdout=subprocess.PIPE, text=True)
         before = done
         eventually(lambda: states(consent_engine)["expired"] > before or worker.poll() is not None, what="some work")  # noqa: B023 - called here
         worker.send_signal(signal.SIGKILL)
@@ -278,9 +305,9 @@ def test_a_worker_that_is_killed_leaves_nothing_half_done_and_nothing_twice(
     assert_sealed(consent_engine)
 
 
-def test_the_tables_can_be_taken_back_and_decisions_stay(consent_url: str) -> None:
+def test_the_tables_can_be_taken_back_and_decisions_stay(database_url: str) -> None:
     """After it the life cycle begins anew, and finds in the ledger what it has recorded already."""
-    engine = database.engine(consent_url)
+    engine = database.engine(database_url)
     database.migrate(engine, MIGRATIONS)
     service = Service(engine)
     service.give(students(3))

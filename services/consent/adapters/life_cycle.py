@@ -43,6 +43,7 @@ notice_texts = Table(
     Column("since_ms", BigInteger, nullable=False),
 )
 _ONLY = 1
+NoticeText = tuple[str, str]  # version, language
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +142,21 @@ def add_reminders(transaction: Connection, new: Iterable[Reminder], now_ms: int)
         transaction.execute(insert(reminders), rows)
 
 
-def keep_texts(transaction: Connection, digests: Mapping[tuple[str, str], str], now_ms: int) -> list[tuple[str, str]]:
-    """Note the digests of texts by version and language; gives those that were in use with another digest."""
+def keep_texts(
+    transaction: Connection, digests: Mapping[NoticeText, str], in_use: Iterable[NoticeText], now_ms: int
+) -> list[NoticeText]:
+    """Note the digests of the texts in use; gives those that were in use and have another digest by now, or none."""
     columns = notice_texts.c
     known = transaction.execute(select(columns.version, columns.language, columns.digest)).all()
     kept = {(version, language): digest for version, language, digest in known}
     rows: list[dict[str, Any]] = [
-        {"version": version, "language": language, "digest": digest, "since_ms": now_ms}
-        for (version, language), digest in sorted(digests.items())
-        if (version, language) not in kept
+        {"version": text[0], "language": text[1], "digest": digests[text], "since_ms": now_ms}
+        for text in sorted(in_use)
+        if text not in kept
     ]
     if rows:
         transaction.execute(insert(notice_texts), rows)
-    return sorted(text for text, digest in digests.items() if kept.get(text, digest) != digest)
+    return sorted(text for text, digest in kept.items() if digests.get(text) != digest)
 
 
 def _insert(transaction: Connection, table: Table) -> Any:

@@ -76,27 +76,31 @@ class LifeCycle:
         """Hold the texts that are in force against what they were when they first were.
 
         Raises:
-            ConfigurationError: one was changed, though students may have decided by it.
+            ConfigurationError: one was changed or taken away, though students may have decided by it.
         """
-        digests = {(notice.version, notice.language): notice.digest for notice in self._notices.reached()}
+        digests = {text: self._notices.of(*text).digest for text in self._notices.known}
+        reached = [(notice.version, notice.language) for notice in self._notices.reached()]
         with self._engine.begin() as transaction:
             ledger.take_turn(transaction)
-            changed = life_cycle.keep_texts(transaction, digests, self._clock.now_ms())
+            changed = life_cycle.keep_texts(transaction, digests, reached, self._clock.now_ms())
         if changed:
             names = ", ".join(f"{version}.{language}.toml" for version, language in changed)
             raise ConfigurationError(
-                f"Notices that students have been shown were changed: {names}. Put the texts back as they were; new "
-                "words are a new version, in a file of their own."
+                f"Notices that students have been shown were changed or taken away: {names}. Put the texts back as "
+                "they were; new words are a new version, in a file of their own."
             )
 
     def follow(self) -> bool:
         """Read the ledger on, and say whether there was something: who decided is looked at next."""
         texts = self._notices.texts()
-        basis = f"{texts.material} {self._schedule.renewal_days} {self._schedule.last_reminder_days}"
+        days = f"{self._schedule.renewal_days} {self._schedule.last_reminder_days}"
+        basis = f"{texts.material} {days} {texts.in_force}"
         with reading(self._engine) as transaction:
             known, end = life_cycle.progress(transaction), ledger.tail(transaction).sequence
         if known == Progress(end, basis):
             return False
+        if known.basis != basis:
+            self.keep_texts()  # one may have come into force just now
         with self._engine.begin() as transaction:
             known = life_cycle.progress(transaction)
             if known.basis != basis:
