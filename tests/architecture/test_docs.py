@@ -92,7 +92,18 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 def test_every_file_that_is_named_is_there(document: Path) -> None:
     roots = (*ROOTS, document.parent)
     named = [name for name in quoted(document.read_text()) if re.fullmatch(r"[\w.-]+(/[\w.*-]+)+/?", name)]
-    known = ("services/", "tests/", "docs/", "deploy/", "unit/", "integration/", "architecture/", "e2e", "kernel/", "adr/")
+    known = (
+        "services/",
+        "tests/",
+        "docs/",
+        "deploy/",
+        "unit/",
+        "integration/",
+        "architecture/",
+        "e2e",
+        "kernel/",
+        "adr/",
+    )
     assert [name for name in named if name.startswith(known) and not any(next(r.glob(name), None) for r in roots)] == []
 
 

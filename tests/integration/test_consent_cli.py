@@ -33,10 +33,10 @@ NOW = SystemClock().now_ms()
 
 
 @pytest.fixture
-def ledger(consent_engine: Engine, consent_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Consents:
+def ledger(consent_engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Consents:
     """A ledger with two events of a student, anchored, and the environment that names it."""
     key = tmp_path / "key.json"
-    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", consent_url)
+    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", database_url)
     monkeypatch.setenv("SIGNPOST_CONSENT__SIGNING_KEY_FILE", str(key))
     monkeypatch.setenv("SIGNPOST_INSTITUTION__PSEUDONYM_SECRET", SECRET)
     consents = Consents(consent_engine, SystemClock(), TERMS, ConsentMetrics(), lambda: None)
@@ -177,12 +177,12 @@ def test_where_there_is_no_ledger_it_is_not_made(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "none.db").exists()
 
 
-def test_a_ledger_of_another_release_is_not_touched(consent_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = database.engine(consent_url)
+def test_a_ledger_of_another_release_is_not_touched(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = database.engine(database_url)
     with engine.begin():
         pass
     engine.dispose()
-    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", consent_url)
+    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", database_url)
     done = run("anchor")
 
     assert done.exit_code == 1

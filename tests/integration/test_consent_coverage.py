@@ -177,7 +177,7 @@ def test_the_log_fills_the_places_and_what_cannot_be_read_is_set_aside(
 
 @pytest.mark.usefixtures("reader")
 def test_places_are_built_again_from_the_start_of_the_log(
-    consent_engine: Engine, consent_url: str, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    consent_engine: Engine, database_url: str, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the command, whether the service runs or not; a reader that is running notices."""
     send(kafka_settings, enrolled("ada"), "ada")
@@ -186,7 +186,7 @@ def test_places_are_built_again_from_the_start_of_the_log(
     with consent_engine.begin() as transaction:
         transaction.execute(delete(places.places))
     assert modules(consent_engine, "ada") == set()
-    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", consent_url)
+    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", database_url)
     done = CliRunner().invoke(main, ["consent", "reread-enrolments"])
     assert (done.exit_code, done.stderr) == (0, "")
     eventually(lambda: modules(consent_engine, "ada") == {"HIST101"})

@@ -151,9 +151,9 @@ def test_no_row_can_be_put_in_the_place_of_another_under_a_new_name(consent_engi
 
 
 @pytest.mark.requirement("R1")
-def test_many_who_decide_at_once_lose_nothing_and_double_nothing(consent_url: str, consent_engine: Engine) -> None:
+def test_many_who_decide_at_once_lose_nothing_and_double_nothing(database_url: str, consent_engine: Engine) -> None:
     """Two instances, tabs and imports: versions without a gap, the outbox in their order, each answer kept."""
-    engines = [consent_engine, database.engine(consent_url)]
+    engines = [consent_engine, database.engine(database_url)]
     start = threading.Barrier(len(CELLS))
 
     def decide(number: int) -> Sequence[ConsentEvent]:
@@ -174,8 +174,8 @@ def test_many_who_decide_at_once_lose_nothing_and_double_nothing(consent_url: st
     engines[1].dispose()
 
 
-def test_the_same_click_in_two_tabs_counts_once(consent_url: str, consent_engine: Engine) -> None:
-    engines = [consent_engine, database.engine(consent_url)]
+def test_the_same_click_in_two_tabs_counts_once(database_url: str, consent_engine: Engine) -> None:
+    engines = [consent_engine, database.engine(database_url)]
     start = threading.Barrier(2)
 
     def click(number: int) -> int:
@@ -187,9 +187,9 @@ def test_the_same_click_in_two_tabs_counts_once(consent_url: str, consent_engine
     engines[1].dispose()
 
 
-def test_two_imports_of_the_same_students_at_once_both_end(consent_url: str, consent_engine: Engine) -> None:
+def test_two_imports_of_the_same_students_at_once_both_end(database_url: str, consent_engine: Engine) -> None:
     """Sorted alike, they cannot hold each other up for good."""
-    engines = [consent_engine, database.engine(consent_url)]
+    engines = [consent_engine, database.engine(database_url)]
     students = [f"{number:064x}" for number in range(300)]
     bodies: list[dict[str, list[Decision]]] = [
         {student: [registered(VLE)] for student in students},
@@ -223,8 +223,8 @@ def test_a_writer_that_never_ends_keeps_nobody_waiting_for_ever(
 
 
 @pytest.mark.requirement("R3")
-def test_a_student_need_not_wait_for_the_end_of_an_import(consent_url: str, consent_engine: Engine) -> None:
-    second, students = database.engine(consent_url), [f"{number:064x}" for number in range(2_500)]
+def test_a_student_need_not_wait_for_the_end_of_an_import(database_url: str, consent_engine: Engine) -> None:
+    second, students = database.engine(database_url), [f"{number:064x}" for number in range(2_500)]
     service = consents(consent_engine)
     service.answer(STUDENT, {VLE: True}, SHOWN)
     with ThreadPoolExecutor(1) as pool:

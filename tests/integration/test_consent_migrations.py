@@ -39,9 +39,9 @@ BEFORE = [
 
 
 @pytest.fixture
-def before_the_chain(consent_url: str) -> Engine:
+def before_the_chain(database_url: str) -> Engine:
     """A ledger of the first release, with decisions in it."""
-    engine = database.engine(consent_url)
+    engine = database.engine(database_url)
     database.migrate(engine, MIGRATIONS, "0001")
     names = _COLUMNS.split(", ")
     insert = sa.text(f"INSERT INTO consent_events ({_COLUMNS}) VALUES ({', '.join(':' + name for name in names)})")
@@ -90,8 +90,8 @@ def test_the_chain_can_be_taken_back_and_made_again(before_the_chain: Engine) ->
     engine.dispose()
 
 
-def test_the_migrations_make_what_the_code_expects_and_go_back(consent_url: str) -> None:
-    engine = database.engine(consent_url)
+def test_the_migrations_make_what_the_code_expects_and_go_back(database_url: str) -> None:
+    engine = database.engine(database_url)
     assert database.behind(engine, MIGRATIONS)
     database.migrate(engine, MIGRATIONS)
     assert database.behind(engine, MIGRATIONS) is None
@@ -107,8 +107,8 @@ def test_the_migrations_make_what_the_code_expects_and_go_back(consent_url: str)
     engine.dispose()
 
 
-def test_instances_that_start_at_once_migrate_once(consent_url: str) -> None:
-    engines = [database.engine(consent_url) for _ in range(4)]
+def test_instances_that_start_at_once_migrate_once(database_url: str) -> None:
+    engines = [database.engine(database_url) for _ in range(4)]
     start = threading.Barrier(len(engines))
 
     def migrate(engine: Engine) -> Any:

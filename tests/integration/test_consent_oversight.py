@@ -40,17 +40,17 @@ pseudonym = Pseudonyms(SECRET).of
 
 
 @pytest.fixture
-def wanted(tmp_path: Path, consent_url: str) -> Settings:
+def wanted(tmp_path: Path, database_url: str) -> Settings:
     """Settings of a service with its key in a folder of this test alone."""
-    made = settings(tmp_path, database_url=consent_url)
+    made = settings(tmp_path, database_url=database_url)
     own = made.consent.model_copy(update={"signing_key_file": tmp_path / "key.json"})
     return made.model_copy(update={"consent": own})
 
 
 @pytest.fixture
-def engine(consent_url: str) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """The service's database with forty students on a module, eight of them on another too."""
-    made = database.engine(consent_url)
+    made = database.engine(database_url)
     database.migrate(made, MIGRATIONS)
     with made.begin() as transaction:
         for number, person in enumerate(PEOPLE):

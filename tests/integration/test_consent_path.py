@@ -20,11 +20,11 @@ from tests.support.waiting import eventually
 
 @pytest.mark.requirement("R1")
 def test_a_decision_reaches_the_gates_with_its_version_and_its_end(
-    tmp_path: Path, consent_url: str, kafka_settings: KafkaSettings
+    tmp_path: Path, database_url: str, kafka_settings: KafkaSettings
 ) -> None:
     """A registration's grant stands on the topic, keyed by the pseudonym, in the partition where every gate looks."""
     student = Pseudonyms(SECRET).of("s0000001")
-    with TestClient(create_app(settings(tmp_path, kafka_settings, consent_url))) as client:
+    with TestClient(create_app(settings(tmp_path, kafka_settings, database_url))) as client:
         answer = client.post("/v1/registration", json={"decisions": [row()]}, headers=BEARER)
         assert answer.json()["recorded"] == 1
         (state,) = eventually(lambda: published(kafka_settings))
@@ -43,11 +43,11 @@ def test_a_decision_reaches_the_gates_with_its_version_and_its_end(
 @pytest.mark.requirement("R1")
 @pytest.mark.requirement("R3")
 def test_a_withdrawal_in_the_portal_reaches_the_gates_as_a_newer_snapshot_without_grants(
-    tmp_path: Path, consent_url: str, kafka_settings: KafkaSettings
+    tmp_path: Path, database_url: str, kafka_settings: KafkaSettings
 ) -> None:
     """A record, not a tombstone, and after the grant that it ends: in the topic too, the newest is the last."""
     shown = {"notice": "2026-1", "language": "en"}
-    with TestClient(create_app(settings(tmp_path, kafka_settings, consent_url))) as client:
+    with TestClient(create_app(settings(tmp_path, kafka_settings, database_url))) as client:
         client.post("/v1/registration", json={"decisions": [row()]}, headers=BEARER)
         student = Visitor(client, "s0000001")
         student.post("/choices/tutor-notify", all="yes", **shown)

@@ -195,9 +195,9 @@ def test_what_is_outstanding_can_be_measured(service: Service) -> None:
     assert sample("signpost_consent_receipts_oldest_seconds") == 5
 
 
-def test_decisions_of_before_are_expected_to_be_answered_for(consent_url: str) -> None:
+def test_decisions_of_before_are_expected_to_be_answered_for(database_url: str) -> None:
     """An upgrade of a ledger with decisions: the newest version of each student is asked for."""
-    engine = database.engine(consent_url)
+    engine = database.engine(database_url)
     database.migrate(engine, MIGRATIONS, "0002")
     insert = sa.text(
         "INSERT INTO consent_events (student, version, position, recorded_ms, channel, purpose, source, state, from_ms,"

@@ -78,9 +78,9 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def environment(consent_url: str, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(database_url: str, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What tells the command where everything is."""
-    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", consent_url)
+    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", database_url)
     monkeypatch.setenv("SIGNPOST_KAFKA__BOOTSTRAP", kafka_settings.bootstrap)
     monkeypatch.setenv("SIGNPOST_KAFKA__NAMESPACE", kafka_settings.namespace)
 
@@ -198,8 +198,8 @@ def test_an_older_state_never_follows_a_newer_one(
 
 
 @pytest.mark.usefixtures("consent_engine")
-def test_without_a_broker_or_a_topic_it_says_so(consent_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", consent_url)
+def test_without_a_broker_or_a_topic_it_says_so(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNPOST_CONSENT__DATABASE_URL", database_url)
     monkeypatch.setenv("SIGNPOST_KAFKA__BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setattr(consent_topic, "_PATIENCE_MS", 500)
     done = run()

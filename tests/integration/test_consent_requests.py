@@ -85,9 +85,9 @@ def test_a_reopened_request_is_open_again(consent_engine: Engine) -> None:
     assert [request.state for request in service.standing("closed")] == ["refused"]
 
 
-def test_two_of_the_staff_who_act_at_once_are_told_apart(consent_url: str, consent_engine: Engine) -> None:
+def test_two_of_the_staff_who_act_at_once_are_told_apart(database_url: str, consent_engine: Engine) -> None:
     """One step is taken; the other looks again before it would answer what was just refused."""
-    engines = [consent_engine, database.engine(consent_url)]
+    engines = [consent_engine, database.engine(database_url)]
     first = requests(consent_engine).open(asked())
     start = threading.Barrier(2)
 
@@ -109,9 +109,9 @@ def test_two_of_the_staff_who_act_at_once_are_told_apart(consent_url: str, conse
     engines[1].dispose()
 
 
-def test_the_students_own_words_are_never_turned_away(consent_url: str, consent_engine: Engine) -> None:
+def test_the_students_own_words_are_never_turned_away(database_url: str, consent_engine: Engine) -> None:
     """Whatever staff do at the same moment: the history takes all of them, each once."""
-    engines = [consent_engine, database.engine(consent_url)]
+    engines = [consent_engine, database.engine(database_url)]
     first = requests(consent_engine).open(asked())
     start = threading.Barrier(6)
 

@@ -100,8 +100,8 @@ def approving(folder: Path, url: str) -> Settings:
 
 
 @pytest.fixture
-def client(tmp_path: Path, consent_url: str, consent_engine: Engine) -> TestClient:  # noqa: ARG001 - migrated
-    return TestClient(create_app(approving(tmp_path, consent_url)))
+def client(tmp_path: Path, database_url: str, consent_engine: Engine) -> TestClient:  # noqa: ARG001 - migrated
+    return TestClient(create_app(approving(tmp_path, database_url)))
 
 
 def test_a_registration_is_told_why_it_cannot_say_it(client: TestClient, consent_engine: Engine) -> None:

@@ -6,7 +6,6 @@ import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -27,7 +26,6 @@ from services.notify.app import MIGRATIONS, create_app
 from services.notify.handlers import delivery, retention
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.unit import Unit
-from services.notify.letters import Letterhead
 from tests.support import consent as consent_world
 from tests.support import notify as world
 from tests.support.mail import MailSink
@@ -36,13 +34,6 @@ from tests.support.waiting import eventually
 
 S1, S2 = (world.student_of(person) for person in ("s1", "s2"))
 UNTIL = SystemClock().now_ms() // 1000 * 1000 + 20 * DAY_MS
-LETTERHEAD = Letterhead(
-    "signpost@university.example",
-    "https://signpost.example",
-    "https://choices.example",
-    "University of Signpost",
-    ZoneInfo("Europe/London"),
-)
 
 
 @pytest.fixture
@@ -66,7 +57,7 @@ def permitted(student: str = S1, version: int = 1, until_ms: int = UNTIL, **chan
 
 def claim(engine: Engine, gate: Gate) -> Any:
     with engine.begin() as tx:
-        return delivery.next_message(Unit.of(tx), gate, LETTERHEAD)
+        return delivery.next_message(Unit.of(tx), gate, world.LETTERHEAD)
 
 
 def test_a_reminder_is_one_mail_to_the_student_however_often_it_is_read(engine: Engine, gate: Gate) -> None:
@@ -161,8 +152,8 @@ def test_reminders_are_forgotten_after_the_days_of_the_register_and_waiting_ones
             assert len(tx.execute(select(deliveries.c.id)).all()) == left
 
 
-def test_the_tables_can_be_taken_back_and_messages_about_cases_stay(notify_url: str) -> None:
-    engine = database.engine(notify_url)
+def test_the_tables_can_be_taken_back_and_messages_about_cases_stay(database_url: str) -> None:
+    engine = database.engine(database_url)
     database.migrate(engine, MIGRATIONS)
     gate = world.new_gate()
     world.fill_directory(engine, gate)

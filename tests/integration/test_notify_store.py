@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -27,18 +26,10 @@ from services.notify.handlers.directory import DirectoryRefused
 from services.notify.handlers.gate import Gate, NotNow
 from services.notify.handlers.intake import end_unpermitted
 from services.notify.handlers.unit import Unit
-from services.notify.letters import Letterhead
 from tests.support import notify as world
 from tests.support.students import consent
 
 S1, S2, S3 = (world.student_of(person) for person in ("s1", "s2", "s3"))
-LETTERHEAD = Letterhead(
-    "signpost@university.example",
-    "https://signpost.example",
-    "https://choices.example",
-    "University of Signpost",
-    ZoneInfo("Europe/London"),
-)
 
 
 @pytest.fixture
@@ -59,7 +50,7 @@ def published(engine: Engine) -> list[EnrolmentsChanged]:
 
 def claim(engine: Engine, gate: Gate) -> Any:
     with engine.begin() as tx:
-        return delivery.next_message(Unit.of(tx), gate, LETTERHEAD)
+        return delivery.next_message(Unit.of(tx), gate, world.LETTERHEAD)
 
 
 def later(gate: Gate, ms: int) -> Gate:

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
 
+from services.kernel.clock import HOUR_MS, SystemClock
 from services.kernel.codec import decoder
 from services.kernel.events import ConsentStateChanged
 from services.kernel.outbox import LEASE_MS, OutboxRelay
@@ -36,18 +37,9 @@ from tests.support.waiting import eventually
 ANN, BEA = "a" * 64, "b" * 64
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/outbox.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    made = engine_with_outbox(url)
+def engine(database_url: str) -> Iterator[Engine]:
+    made = engine_with_outbox(database_url)
     yield made
     made.dispose()
 
@@ -94,11 +86,12 @@ def test_what_a_transaction_decided_is_published_in_order_and_nothing_else(
     [("send", [1, 2]), ("commit", [1, 2]), ("delete", [1, 2, 1, 2]), ("next", [1, 2])],
 )
 def test_killed_at_any_step_nothing_is_lost_and_no_version_is_invented(
-    url: str, engine: Engine, kafka_settings: KafkaSettings, killed_before: str, expected: list[int]
+    database_url: str, engine: Engine, kafka_settings: KafkaSettings, killed_before: str, expected: list[int]
 ) -> None:
     """Killed between publishing and deleting, the next relay publishes the same again; readers drop what is stale."""
     add(engine, ANN, 1, 2)
-    command = [sys.executable, "-m", "tests.support.outbox", url, kafka_settings.model_dump_json(), killed_before]
+    arguments = (database_url, kafka_settings.model_dump_json(), killed_before)
+    command = [sys.executable, "-m", "tests.support.outbox", *arguments]
     ended = subprocess.run(command, cwd=CHECKOUT, check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
 
@@ -125,6 +118,19 @@ def test_of_two_relays_one_publishes_and_the_other_follows_at_once(
         eventually(lambda: waiting(engine) == 0, LEASE_MS / 1000)
 
     assert versions(kafka_settings, ANN) == list(range(1, 23))
+
+
+@pytest.mark.requirement("R1")
+def test_a_lease_from_a_clock_that_was_ahead_keeps_nobody_waiting(
+    engine: Engine, kafka_settings: KafkaSettings
+) -> None:
+    """The machine's clock was put right, and the service started again: a withdrawal cannot wait for an hour."""
+    ahead_ms = SystemClock().now_ms() + HOUR_MS
+    with engine.begin() as transaction:
+        transaction.execute(insert(outbox.lease).values(name="relay", holder="before", until_ms=ahead_ms))
+    add(engine, ANN, 1)
+    with running(relay(engine, kafka_settings)):
+        eventually(lambda: waiting(engine) == 0)
 
 
 @pytest.mark.requirement("R1")

@@ -35,19 +35,10 @@ TERMS = Terms(ZoneInfo("Europe/London"), renewal_days=42)
 NOWHERE = KafkaSettings(bootstrap="127.0.0.1:1")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def consent_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database, of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/consent.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
 @pytest.fixture
-def consent_engine(consent_url: str) -> Iterator[Engine]:
+def consent_engine(database_url: str) -> Iterator[Engine]:
     """The consent service's database, migrated and empty."""
-    made = database.engine(consent_url)
+    made = database.engine(database_url)
     database.migrate(made, MIGRATIONS)
     yield made
     made.dispose()
@@ -55,14 +46,14 @@ def consent_engine(consent_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def consent_client(
-    consent_engine: Engine, consent_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    consent_engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> TestClient:
     """The service on a database of either kind, without what works in the background: nothing publishes."""
     from services.consent.app import create_app  # noqa: PLC0415 - only tests of it need all of it
 
     # Its connections are the test's own, which closes them: without its life nobody else would.
     monkeypatch.setattr(database, "engine", lambda _url: consent_engine)
-    return TestClient(create_app(settings(tmp_path, database_url=consent_url)))
+    return TestClient(create_app(settings(tmp_path, database_url=database_url)))
 
 
 def settings(folder: Path, kafka: KafkaSettings = NOWHERE, database_url: str | None = None) -> Settings:

@@ -1,4 +1,4 @@
-"""Fixtures: a real PostgreSQL server from a wheel, with a fresh database for each test."""
+"""Fixtures: an empty database for each test, of SQLite and of a real PostgreSQL server from a wheel."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def postgres_url(postgres_server: Any) -> Iterator[str]:
         yield _sqlalchemy_url(postgres_server, name)
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of this test alone; the test runs with either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/signpost.db"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
 
 
 def _sqlalchemy_url(server: Any, database: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -36,6 +36,7 @@ from services.notify.handlers import directory, intake
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import Event, Record, Result
 from services.notify.handlers.unit import Unit
+from services.notify.letters import Letterhead
 from services.notify.pages import routes
 from tests.support.sessions import SECRET, sign_in
 from tests.support.students import START_DAY, START_MS
@@ -72,23 +73,21 @@ DIRECTORY: dict[str, list[dict[str, Any]]] = {
     ],
 }
 
+LETTERHEAD = Letterhead(
+    "signpost@university.example",
+    "https://signpost.example",
+    "https://choices.example",
+    "University of Signpost",
+    ZoneInfo("Europe/London"),
+)
 pseudonyms = Pseudonyms(SECRET)
 student_of = pseudonyms.of
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
-def notify_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database, of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/notify.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
 @pytest.fixture
-def notify_engine(notify_url: str) -> Iterator[Engine]:
+def notify_engine(database_url: str) -> Iterator[Engine]:
     """The notify service's database, migrated and empty."""
-    made = database.engine(notify_url)
+    made = database.engine(database_url)
     database.migrate(made, MIGRATIONS)
     yield made
     made.dispose()
