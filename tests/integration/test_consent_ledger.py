@@ -140,7 +140,7 @@ def test_the_database_itself_refuses_to_change_the_past(consent_engine: Engine) 
 def test_no_row_can_be_put_in_the_place_of_another_under_a_new_name(consent_engine: Engine) -> None:
     """SQLite's INSERT OR REPLACE deletes without a word whatever shares a key; PostgreSQL has no such thing."""
     consents(consent_engine).answer(STUDENT, {VLE: False}, SHOWN)
-    columns = [f"'{'b' * 64}'" if name == "student" else name for name in ledger.consent_events.c.keys()]  # noqa: SIM118
+    columns = [f"'{'b' * 64}'" if name == "student" else name for name in ledger.consent_events.c.keys()]  # noqa: SIM118 - a collection of columns
     replace = "INSERT OR REPLACE" if consent_engine.name == "sqlite" else "INSERT"
     statement = f"{replace} INTO consent_events SELECT {', '.join(columns)} FROM consent_events"
 

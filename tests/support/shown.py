@@ -20,7 +20,7 @@ from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import MIGRATIONS as CONSENT_MIGRATIONS
 from services.consent.app import create_app
 from services.consent.domain.decisions import PORTAL, Cell, Decision, Via
-from services.consent.domain.requests.request import Request, RequestEvent
+from services.consent.domain.requests.request import Kind, Request, RequestEvent
 from services.consent.handlers.consents import Consents
 from services.consent.handlers.coverage import Coverages
 from services.consent.handlers.requests.handling import Requests
@@ -225,9 +225,10 @@ def _fill_places(engine: Engine, wired: Settings, purposes: tuple[str, ...]) -> 
 def _fill_requests(engine: Engine, now_ms: int) -> None:
     requests = Requests(engine, StreamClock(now_ms), RULES)
     words = "Please show me all of it.\n\nI should like to know what my tutor sees."
-    for number, kind in ((REQUEST, "access"), (ANSWERED, "consent-change")):
+    kinds: dict[str, Kind] = {REQUEST: "access", ANSWERED: "consent-change"}
+    for number, kind in kinds.items():
         opened = RequestEvent(0, now_ms - 8 * DAY_MS, "opened", "student", "student", words)
         about = ("cohort-improvement",) if kind == "consent-change" else ()
         day = iso_day(opened.at_ms // DAY_MS)
         student = _pseudonym(MIXED)
-        requests.open(Request(number, kind, student, MIXED, "portal", "en", day, about, (opened,)))  # type: ignore[arg-type]
+        requests.open(Request(number, kind, student, MIXED, "portal", "en", day, about, (opened,)))

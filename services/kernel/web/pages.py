@@ -64,7 +64,7 @@ def templates(
         extensions=["jinja2.ext.i18n"],
     )
     env.policies["ext.i18n.trimmed"] = True
-    env.install_gettext_callables(catalogs.message, catalogs.messages, newstyle=True)  # type: ignore[attr-defined]
+    env.install_gettext_callables(catalogs.message, catalogs.messages, newstyle=True)  # type: ignore[attr-defined]  # by the extension
     zone = settings.institution.zone
     env.filters |= {
         "moment": partial(formats.moment, zone=zone),
