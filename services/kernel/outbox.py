@@ -47,6 +47,7 @@ from services.kernel.settings import KafkaSettings
 from services.kernel.topics import Topic
 
 LEASE_MS = 5_000
+_CLOCKS_DIFFER_MS = 60_000  # those of several instances, at most
 BATCH = 500
 _QUIET_S = 0.2
 _BACK_OFF_S = 1.0
@@ -123,6 +124,7 @@ class OutboxRelay(Background):
             self._metrics.failures.labels(type(error).__name__).inc()
             _log.warning("outbox_round_failed", error=type(error).__name__)
             self._let_go_of_producer()
+            self._renew_ms = 0
             self.pause(_BACK_OFF_S)
             return
         if not published:
@@ -154,7 +156,9 @@ class OutboxRelay(Background):
         if now_ms < self._renew_ms:
             return True
         mine = {"holder": self._holder, "until_ms": now_ms + LEASE_MS}
-        free_or_mine = (lease.c.holder == self._holder) | (lease.c.until_ms < now_ms)
+        # One that ends later than any can was taken by a clock that ran ahead; if its holder lives, it is fenced.
+        free = (lease.c.until_ms < now_ms) | (lease.c.until_ms > now_ms + LEASE_MS + _CLOCKS_DIFFER_MS)
+        free_or_mine = free | (lease.c.holder == self._holder)
         try:
             with self._engine.begin() as transaction:
                 changed = transaction.execute(update(lease).where(free_or_mine).values(mine)).rowcount
