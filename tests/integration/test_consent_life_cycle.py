@@ -229,6 +229,17 @@ def test_a_text_that_students_were_shown_stays(consent_engine: Engine, tmp_path:
         Service(consent_engine, folder=folder).life.keep_texts()
 
 
+def test_reminders_of_a_clock_that_was_ahead_do_not_count_for_this_minute(consent_engine: Engine) -> None:
+    ahead = Service(consent_engine, per_minute=3)
+    ahead.give(students(3))
+    assert ahead.settle(UNTIL) == {"ended": 3}
+    service = Service(consent_engine, per_minute=3)
+    names = [f"{number:064x}" for number in range(10, 13)]
+    service.give(names, until_ms=START + 1_000)
+
+    assert service.settle(START + 12 * HOUR_MS)["ended"] == 3
+
+
 def test_no_minute_sends_more_than_its_most_and_nobody_is_forgotten(consent_engine: Engine, tmp_path: Path) -> None:
     folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=True)
     service, names = Service(consent_engine, folder=folder, per_minute=7), students(30)

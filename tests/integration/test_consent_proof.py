@@ -17,6 +17,7 @@ from services.consent.handlers.consents import Consents
 from services.consent.handlers.proof.anchoring import Anchoring, LedgerChanged
 from services.consent.signing import Keys, rotate
 from services.kernel import database
+from services.kernel.clock import DAY_MS, StreamClock
 from services.kernel.errors import InvalidMessage
 from tests.support.consent import TERMS
 from tests.support.consent_office import CELLS, SHOWN, STUDENTS, Office, busy_office
@@ -138,10 +139,21 @@ def test_anchors_come_about_once_a_minute_while_the_ledger_grows(office: Office)
     assert office.anchor()
 
 
-def test_of_instances_that_anchor_at_once_one_does(consent_url: str, office: Office) -> None:
+def test_a_clock_that_was_ahead_keeps_no_anchor_back(office: Office) -> None:
+    office.consents.answer(STUDENTS[0], {CELLS[0]: True}, SHOWN)
+    put_right = office.clock
+    office.clock = StreamClock(put_right.now_ms() + 30 * DAY_MS)
+    assert office.anchor()
+    office.clock = put_right
+    office.consents.withdraw_all(STUDENTS[0], SHOWN)
+
+    assert office.anchoring.anchor()
+
+
+def test_of_instances_that_anchor_at_once_one_does(database_url: str, office: Office) -> None:
     office.consents.answer(STUDENTS[0], {CELLS[0]: True}, SHOWN)
     office.clock.advance(office.clock.now_ms() + 60_000)
-    second = database.engine(consent_url)
+    second = database.engine(database_url)
     both = [office.anchoring, Anchoring(second, office.keys, office.clock, office.metrics)]
     start = threading.Barrier(2)
 
@@ -170,9 +182,9 @@ def test_a_key_in_the_place_of_another_still_vouches_for_what_the_old_one_signed
     assert len(office.keys.public["keys"]) == 2
 
 
-def test_decisions_go_on_while_the_ledger_is_checked(consent_url: str, office: Office) -> None:
+def test_decisions_go_on_while_the_ledger_is_checked(database_url: str, office: Office) -> None:
     """The check sees the ledger as it was when it began."""
-    second = database.engine(consent_url)
+    second = database.engine(database_url)
     writer = Consents(second, office.clock, TERMS, office.metrics, lambda: None)
 
     def write(_seen: int, _of: int) -> None:

@@ -116,9 +116,10 @@ def sent(transaction: Connection, students: Collection[str]) -> dict[str, list[S
     return found
 
 
-def sent_since(transaction: Connection, at_ms: int) -> int:
-    """How many reminders were sent since."""
-    query = select(func.count()).select_from(reminders).where(reminders.c.at_ms > at_ms)
+def sent_within(transaction: Connection, after_ms: int, until_ms: int) -> int:
+    """How many reminders were sent after one moment, until another."""
+    which = (reminders.c.at_ms > after_ms, reminders.c.at_ms <= until_ms)
+    query = select(func.count()).select_from(reminders).where(*which)
     return transaction.execute(query).scalar_one()
 
 

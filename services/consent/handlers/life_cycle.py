@@ -159,7 +159,7 @@ class LifeCycle:
             now_ms=now_ms,
             texts=self._notices.texts(),
             sent=life_cycle.sent(transaction, due),
-            left=self._schedule.per_minute - life_cycle.sent_since(transaction, now_ms - _MINUTE_MS),
+            left=self._schedule.per_minute - life_cycle.sent_within(transaction, now_ms - _MINUTE_MS, now_ms),
             waiting=life_cycle.count_due(transaction, now_ms),
         )
 

@@ -53,7 +53,7 @@ class Anchoring(Background):
         self.pause(_PAUSE_S)
 
     def anchor(self) -> str | None:
-        """Sign an anchor, where the ledger has grown and the last is old enough; gives it.
+        """Sign an anchor, where the ledger has grown and the last is old, or of a clock that ran ahead; gives it.
 
         Raises:
             LedgerChanged: the ledger does not follow from the last anchor; nothing is signed.
@@ -61,7 +61,7 @@ class Anchoring(Background):
         now_ms = self._clock.now_ms()
         with reading(self._engine) as transaction:
             last = self._last(transaction)
-            if last and now_ms < last.at_ms + _EVERY_MS:
+            if last and last.at_ms <= now_ms < last.at_ms + _EVERY_MS:
                 return None
             tail = _following(transaction, last)
         if tail.sequence == (last.sequence if last else 0):
