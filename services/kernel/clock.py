@@ -15,6 +15,24 @@ _SLOT_MS = 900_000  # zones change their offset on a quarter of an hour, never w
 _EPOCH = dt.date(1970, 1, 1)
 
 
+def moment_ms(text: str) -> int:
+    """The moment of an ISO 8601 date and time with its offset, in milliseconds.
+
+    Raises:
+        ValueError: it "is no ISO 8601 date and time", "has no offset from UTC", or "is before 1970".
+    """
+    try:
+        at = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("is no ISO 8601 date and time") from error
+    if at.tzinfo is None:
+        raise ValueError("has no offset from UTC")
+    at_ms = (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+    if at_ms < 0:
+        raise ValueError("is before 1970")
+    return at_ms
+
+
 class Clock(Protocol):
     """Says what time it is, in milliseconds since 1970-01-01 UTC."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from services.kernel.errors import TransientError
 AWAY = (OperationalError, InterfaceError)  # what is raised while a database does not answer
 BUSY = "The database is away or too busy; try again in a minute."
 _READS_ONLY = "signpost_reads_only"
+_MOST_PARAMETERS = 500
 _MIGRATION_LOCK = 7_446_762  # any number, the same everywhere
 
 
@@ -60,6 +61,12 @@ def unless_away(message: str = BUSY) -> Iterator[None]:
         yield
     except AWAY as error:
         raise TransientError(message) from error
+
+
+def in_parts(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values in their order, at most so many at a time as a query may have parameters."""
+    ordered = sorted(values)
+    return (ordered[start : start + _MOST_PARAMETERS] for start in range(0, len(ordered), _MOST_PARAMETERS))
 
 
 def migrate(bound: Engine, scripts: Path, revision: str = "head") -> None:

@@ -19,6 +19,7 @@ from services.kernel.clock import (
     iso_day,
     local_days,
     midnight_ms,
+    moment_ms,
     service_clock,
 )
 
@@ -106,3 +107,21 @@ def test_live_services_judge_by_the_machine_and_replays_by_the_stream() -> None:
     stream.advance(43)
     assert service_clock("replay", stream).now_ms() == 43
     assert isinstance(service_clock("live", stream), SystemClock)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("noon", "is no ISO 8601"),
+        ("2026-10-01T09:00:00", "has no offset"),
+        ("1969-12-31T23:59:59Z", "is before 1970"),
+        ("1970-01-01T00:30:00+01:00", "is before 1970"),
+    ],
+)
+def test_a_moment_in_writing_says_what_is_wrong_with_it(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^{problem}"):
+        moment_ms(text)
+
+
+def test_a_moment_in_writing_has_its_offset() -> None:
+    assert moment_ms("1970-01-01T01:00:00.5+01:00") == moment_ms("1970-01-01T00:00:00.500Z") == 500

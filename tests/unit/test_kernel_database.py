@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from services.kernel.database import behind, engine, is_current, migrate, reading, unless_away
+from services.kernel.database import behind, engine, in_parts, is_current, migrate, reading, unless_away
 from services.kernel.errors import TransientError
 
 _ENV = """
@@ -150,3 +150,11 @@ def test_what_fails_within_a_transaction_leaves_nothing(bound: Engine, scripts: 
         fail()
     with reading(bound) as reader:
         assert reader.execute(text("SELECT count(*) FROM things")).scalar() == 0
+
+
+def test_values_go_into_queries_in_their_order_and_in_parts() -> None:
+    values = [f"{number:04}" for number in range(1_200)]
+    parts = list(in_parts(set(values)))
+    assert [value for part in parts for value in part] == values
+    assert max(map(len, parts)) <= 500
+    assert list(in_parts([])) == []

@@ -29,9 +29,8 @@ from sqlalchemy import (
 from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import consent_events, metadata
 from services.consent.domain.coverage import Coverage, Place
+from services.kernel.database import in_parts
 from services.kernel.events import EnrolmentsChanged
-
-_SMALL = 500  # parameters in one query
 
 places = Table(
     "places",
@@ -172,18 +171,13 @@ def _rows(message: EnrolmentsChanged) -> Iterable[dict[str, Any]]:
 def _versions(transaction: Connection, of: Collection[str]) -> dict[str, int]:
     columns = place_versions.c
     found: dict[str, int] = {}
-    for some in _in_parts(of):
+    for some in in_parts(of):
         query = select(columns.student, columns.version).where(columns.student.in_(some))
         found |= {row.student: row.version for row in transaction.execute(query)}
     return found
 
 
 def _forget(transaction: Connection, who: Collection[str]) -> None:
-    for some in _in_parts(who):
+    for some in in_parts(who):
         for table in (places, place_versions):
             transaction.execute(delete(table).where(table.c.student.in_(some)))
-
-
-def _in_parts(students: Collection[str]) -> Iterable[list[str]]:
-    everybody = list(students)
-    return (everybody[start : start + _SMALL] for start in range(0, len(everybody), _SMALL))

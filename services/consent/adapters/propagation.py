@@ -26,10 +26,10 @@ from sqlalchemy import (
 from services.consent.adapters.kafka.log_reader import Record
 from services.consent.adapters.ledger import consent_events, metadata
 from services.consent.domain.decisions import State
+from services.kernel.database import in_parts
 from services.kernel.events import ConsentApplied
 
 CONSUMERS = ("ingest", "indicators", "notify")
-_SMALL = 500  # parameters in one query
 
 propagations = Table(
     "propagations",
@@ -138,7 +138,7 @@ def still_silent(transaction: Connection, students: Collection[str]) -> int:
     """For how many of these students receipts are still awaited."""
     waiting = select(func.count(_columns.student.distinct())).where(_outstanding, _forgetful_silent)
     return sum(
-        transaction.execute(waiting.where(_columns.student.in_(some))).scalar_one() for some in _in_parts(students)
+        transaction.execute(waiting.where(_columns.student.in_(some))).scalar_one() for some in in_parts(students)
     )
 
 
@@ -152,7 +152,7 @@ def _newest(transaction: Connection, students: Collection[str]) -> dict[str, int
     """The version to which each student's consent has come."""
     query = select(_columns.student, func.max(_columns.version).label("newest")).group_by(_columns.student)
     found: dict[str, int] = {}
-    for some in _in_parts(students):
+    for some in in_parts(students):
         rows = transaction.execute(query.where(_columns.student.in_(some)))
         found |= {row.student: row.newest for row in rows}
     return found
@@ -164,17 +164,12 @@ def _touched(transaction: Connection, receipts: Sequence[ConsentApplied]) -> dic
     lowest = min((receipt.version for receipt in receipts), default=0)
     maybe = or_(_outstanding, _columns.version >= lowest)
     found: dict[str, list[dict[str, Any]]] = {}
-    for some in _in_parts({receipt.student for receipt in receipts}):
+    for some in in_parts({receipt.student for receipt in receipts}):
         query = select(propagations).where(_columns.student.in_(some), maybe).order_by(_columns.version)
         for row in transaction.execute(query).mappings():
             if row["everywhere_ms"] is None or (row["student"], row["version"]) in versions:
                 found.setdefault(row["student"], []).append(dict(row))
     return found
-
-
-def _in_parts(students: Collection[str]) -> Iterable[list[str]]:
-    everybody = sorted(students)
-    return (everybody[start : start + _SMALL] for start in range(0, len(everybody), _SMALL))
 
 
 def _is_news(row: dict[str, Any], column: str, receipt: ConsentApplied) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from services.consent.api.registration_forms import Form, RawRow, rows
 from services.consent.domain.decisions import Decision, a_year_later
 from services.consent.domain.special import is_special
 from services.consent.notices import Notices
-from services.kernel.clock import DAY_MS
+from services.kernel.clock import DAY_MS, moment_ms
 from services.kernel.ids import Pseudonyms
 from services.kernel.register import Register
 
@@ -29,7 +28,7 @@ _MENDING = {
     "until": "write a later date and time with its offset, at most a year later, or leave it out for one year",
 }
 _LONGEST_MS = 366 * DAY_MS  # a year, however it is counted
-_LAST_YEAR = 2999  # beyond 9999 calendars end, in the middle of a reckoning of days
+_LAST_YEAR, _LATEST_MS = 2999, 32_503_680_000_000  # beyond 9999 calendars end, in the middle of a reckoning of days
 
 
 class _Row(Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -182,14 +181,9 @@ def _require_shown(version: str, from_ms: int, replaced_ms: int) -> None:
 
 def _moment(name: str, text: str) -> int:
     try:
-        at = dt.datetime.fromisoformat(text)
+        at_ms = moment_ms(text)
     except ValueError as error:
-        raise _WrongRowError(name, "it is no ISO 8601 date and time", _MENDING[name]) from error
-    if at.tzinfo is None:
-        raise _WrongRowError(name, "it has no offset from UTC", _MENDING[name])
-    at_ms = (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
-    if at_ms < 0:
-        raise _WrongRowError(name, "it is before 1970", _MENDING[name])
-    if at.year > _LAST_YEAR:
+        raise _WrongRowError(name, f"it {error}", _MENDING[name]) from error
+    if at_ms >= _LATEST_MS:
         raise _WrongRowError(name, f"it is after {_LAST_YEAR}", _MENDING[name])
     return at_ms

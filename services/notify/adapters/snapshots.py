@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from services.kernel.codec import decoder, encode
+from services.kernel.database import in_parts
 from services.kernel.events import ConsentStateChanged, IndicatorsComputed
 from services.kernel.topics import CONSENT_STATE, ENGAGEMENT_INDICATORS
 from services.notify.adapters.tables import consent, indicators, position, stream_time, upsert
 
 _consent_of = decoder(CONSENT_STATE)
 _indicators_of = decoder(ENGAGEMENT_INDICATORS)
-_SMALL = 500  # parameters in one query
 
 
 class Snapshots:
@@ -26,7 +26,7 @@ class Snapshots:
     def consents(self, students: Iterable[str]) -> dict[str, ConsentStateChanged]:
         """The known consent of those of the students who have any."""
         found: dict[str, ConsentStateChanged] = {}
-        for some in _in_parts(students):
+        for some in in_parts(students):
             rows = self._tx.execute(select(consent).where(consent.c.student.in_(some)))
             found |= {row.student: _consent_of(row.snapshot) for row in rows}
         return found
@@ -43,7 +43,7 @@ class Snapshots:
     def indicators(self, students: Iterable[str]) -> dict[str, IndicatorsComputed]:
         """The current indicators of those of the students who have any."""
         found: dict[str, IndicatorsComputed] = {}
-        for some in _in_parts(students):
+        for some in in_parts(students):
             rows = self._tx.execute(select(indicators).where(indicators.c.student.in_(some)))
             found |= {row.student: _indicators_of(row.snapshot) for row in rows}
         return found
@@ -54,7 +54,7 @@ class Snapshots:
 
     def forget_indicators(self, students: Iterable[str]) -> None:
         """Remove the indicators of the students."""
-        for some in _in_parts(students):
+        for some in in_parts(students):
             self._tx.execute(delete(indicators).where(indicators.c.student.in_(some)))
 
     def positions(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
@@ -89,8 +89,3 @@ class Snapshots:
         upsert(self._tx, stream_time, [{"id": 1, "at_ms": 0}])
         later: Any = stream_time.c.at_ms < at_ms
         self._tx.execute(update(stream_time).where(later).values(at_ms=at_ms))
-
-
-def _in_parts(students: Iterable[str]) -> Iterable[list[str]]:
-    everybody = list(students)
-    return (everybody[start : start + _SMALL] for start in range(0, len(everybody), _SMALL))
