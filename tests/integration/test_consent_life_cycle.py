@@ -7,104 +7,34 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Engine, select
 
-from services.consent.adapters import ledger, life_cycle
-from services.consent.adapters.ledger import MIGRATIONS, outbox
-from services.consent.domain import chain
-from services.consent.domain.decisions import Decision
-from services.consent.domain.renewals import Schedule
-from services.consent.handlers.consents import Consents
-from services.consent.handlers.life_cycle import CHUNK, LifeCycle
-from services.consent.notices import FOLDER, Notices, load_notices
+from services.consent.adapters import life_cycle
+from services.consent.adapters.ledger import MIGRATIONS
+from services.consent.handlers.life_cycle import CHUNK
 from services.kernel import database
-from services.kernel.clock import DAY_MS, HOUR_MS, StreamClock
-from services.kernel.codec import decoder
-from services.kernel.errors import ConfigurationError
+from services.kernel.clock import DAY_MS, HOUR_MS
 from services.kernel.events import ConsentStateChanged, RenewalRequested
-from services.kernel.metrics import ConsentMetrics
-from services.kernel.register import load_register
 from services.kernel.topics import CONSENT_STATE, RENEWALS
-from tests.support.consent import TERMS
+from tests.support.consent_life import (
+    LIBRARY,
+    START,
+    UNTIL,
+    VLE,
+    Service,
+    another_notice,
+    assert_sealed,
+    published,
+    registered,
+    states,
+    students,
+)
 from tests.support.waiting import eventually
-
-START = 1_790_000_000_000  # 21 September 2026
-UNTIL = START + 365 * DAY_MS
-VLE, LIBRARY = ("individual-indicators", "vle"), ("individual-indicators", "library")
-HEAD = "in_force_from = 2026-01-01\nmaterial = true\n"
-REGISTER = load_register()
-
-
-def students(count: int) -> list[str]:
-    return [f"{number:064x}" for number in range(count)]
-
-
-class Service:
-    """The life cycle over one database, with its own clock."""
-
-    def __init__(self, engine: Engine, now_ms: int = START, folder: Path = FOLDER, per_minute: int = 10_000) -> None:
-        self.engine, self.clock = engine, StreamClock(now_ms)
-        self.consents = Consents(engine, self.clock, TERMS, ConsentMetrics(), lambda: None)
-        schedule = Schedule(TERMS.zone, TERMS.renewal_days, 7, per_minute)
-        self.life = LifeCycle(engine, self.clock, schedule, self.notices(folder), self.consents)
-
-    def notices(self, folder: Path) -> Notices:
-        return load_notices(REGISTER, folder, self.clock, TERMS.zone)
-
-    def give(self, names: Sequence[str], until_ms: int = UNTIL, **changes: Any) -> None:
-        grants = [registered(cell, until_ms=until_ms, **changes) for cell in (VLE, LIBRARY)]
-        self.consents.register(dict.fromkeys(names, grants))
-
-    def settle(self, now_ms: int | None = None) -> Counter[str]:
-        """Go on until nothing is left to do at that moment; gives the kinds of reminders that were sent."""
-        self.clock.advance(now_ms or 0)
-        kinds: Counter[str] = Counter()
-        busy = True
-        while busy:
-            busy = self.life.follow()
-            while (reminded := self.life.look()) is not None:
-                kinds.update(reminder.kind for reminder in reminded)
-                busy = True
-        return kinds
-
-
-def registered(cell: tuple[str, str], until_ms: int = UNTIL, notice: str = "2026-1", from_ms: int = START) -> Decision:
-    return Decision(*cell, "given", from_ms, until_ms, notice, "cy", channel="registration", actor="registrar")
-
-
-def published(engine: Engine, topic: str) -> list[Any]:
-    read = decoder(RENEWALS if topic == RENEWALS.name else CONSENT_STATE)
-    query = select(outbox.records.c.value).where(outbox.records.c.topic == topic).order_by(outbox.records.c.id)
-    with database.reading(engine) as transaction:
-        return [read(value) for value in transaction.execute(query).scalars()]
-
-
-def states(engine: Engine) -> Counter[str]:
-    with database.reading(engine) as transaction:
-        return Counter(transaction.execute(select(ledger.consent_events.c.state)).scalars())
-
-
-def assert_sealed(engine: Engine) -> None:
-    with database.reading(engine) as transaction:
-        sealed = [of for chunk in ledger.in_sequence(transaction, 1000) for of in chunk]
-    assert sealed == chain.seal([of.event for of in sealed], {}, chain.Tail())
-
-
-def another_notice(folder: Path, version: str, day: str, *, material: bool) -> Path:
-    """The shipped notices, and one more version in both languages."""
-    for language in ("en", "cy"):
-        text = (FOLDER / f"2026-1.{language}.toml").read_text("utf-8")
-        (folder / f"2026-1.{language}.toml").write_text(text, "utf-8")
-        head = f'in_force_from = {day}\nmaterial = {str(material).lower()}\nchanged = "News."\n'
-        (folder / f"{version}.{language}.toml").write_text(text.replace(HEAD, head), "utf-8")
-    return folder
 
 
 @pytest.mark.requirement("R3")
@@ -162,73 +92,6 @@ def test_who_renews_or_withdraws_hears_no_more(consent_engine: Engine) -> None:
     assert states(consent_engine)["expired"] == 0
 
 
-@pytest.mark.requirement("R2")
-def test_a_material_change_takes_the_old_grants_from_the_gates_and_asks_again(
-    consent_engine: Engine, tmp_path: Path
-) -> None:
-    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=True)
-    service, names = Service(consent_engine, folder=folder), students(CHUNK + 10)
-    service.give(names)
-    in_force_ms = service.notices(folder).since_ms("2027-1")
-
-    assert service.settle(in_force_ms - 1) == {}
-    assert service.settle(in_force_ms) == {"notice-changed": len(names)}
-    latest = {state.student: state for state in published(consent_engine, CONSENT_STATE.name)}
-    assert all(state.grants == () for state in latest.values())
-    assert states(consent_engine) == {kind: 2 * len(names) for kind in ("given", "invalidated", "requested")}
-    assert service.settle(in_force_ms + DAY_MS) == {}
-    assert_sealed(consent_engine)
-
-
-@pytest.mark.requirement("R2")
-def test_an_immaterial_change_leaves_everything_as_it_is(consent_engine: Engine, tmp_path: Path) -> None:
-    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=False)
-    service = Service(consent_engine, folder=folder)
-    service.give(students(3))
-
-    assert service.settle(service.notices(folder).since_ms("2027-1") + DAY_MS) == {}
-    assert states(consent_engine) == {"given": 6}
-
-
-def test_a_text_that_students_were_shown_cannot_be_changed(consent_engine: Engine, tmp_path: Path) -> None:
-    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=False)
-    Service(consent_engine, folder=folder).life.keep_texts()
-    coming, shown = folder / "2027-1.en.toml", folder / "2026-1.en.toml"
-    coming.write_text(coming.read_text("utf-8") + "\n# better\n", "utf-8")
-    Service(consent_engine, folder=folder).life.keep_texts()
-    shown.write_text(shown.read_text("utf-8") + "\n# better\n", "utf-8")
-
-    with pytest.raises(ConfigurationError, match=r"2026-1\.en\.toml"):
-        Service(consent_engine, folder=folder).life.keep_texts()
-
-
-def test_a_text_that_came_into_force_while_the_service_ran_cannot_be_changed(
-    consent_engine: Engine, tmp_path: Path
-) -> None:
-    folder = another_notice(tmp_path, "2027-1", "2027-03-01", material=False)
-    service = Service(consent_engine, folder=folder)
-    in_force_ms = service.notices(folder).since_ms("2027-1")
-    service.life.keep_texts()
-    service.settle(in_force_ms)
-    shown = folder / "2027-1.en.toml"
-    shown.write_text(shown.read_text("utf-8") + "\n# better\n", "utf-8")
-
-    with pytest.raises(ConfigurationError, match=r"2027-1\.en\.toml"):
-        Service(consent_engine, now_ms=in_force_ms, folder=folder).life.keep_texts()
-
-
-@pytest.mark.requirement("R2")
-def test_a_text_that_students_were_shown_stays(consent_engine: Engine, tmp_path: Path) -> None:
-    """Without it nobody could tell that a newer one asks for something else, and no receipt could say what it said."""
-    folder = another_notice(tmp_path, "2027-1", "2026-03-01", material=True)
-    Service(consent_engine, folder=folder).life.keep_texts()
-    for file in folder.glob("2026-1.*"):
-        file.unlink()
-
-    with pytest.raises(ConfigurationError, match=r"2026-1\.en\.toml"):
-        Service(consent_engine, folder=folder).life.keep_texts()
-
-
 def test_reminders_of_a_clock_that_was_ahead_do_not_count_for_this_minute(consent_engine: Engine) -> None:
     ahead = Service(consent_engine, per_minute=3)
     ahead.give(students(3))
@@ -276,7 +139,7 @@ def test_several_instances_share_the_work_and_do_nothing_twice(database_url: str
 
 _WORKER = """
 import sys
-from tests.integration.test_consent_life_cycle import Service, UNTIL
+from tests.support.consent_life import Service, UNTIL
 from services.kernel import database
 from services.kernel.clock import HOUR_MS
 service = Service(database.engine(sys.argv[1]))
