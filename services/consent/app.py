@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from services.consent.adapters.ledger import MIGRATIONS
-from services.consent.api import permitted, proofs, receipts, registration
+from services.consent.api import consents, permitted, proofs, receipts, registration
 from services.consent.api.registration_body import Reader
 from services.consent.handlers.requests.assistance import Assistance
 from services.consent.pages import portal
@@ -67,28 +67,29 @@ def _add_programs(app: FastAPI, wiring: Wiring) -> None:
     reader = Reader(wiring.register, wiring.notices, wiring.pseudonyms, wiring.zone)
     app.include_router(registration.router(wiring.consents, reader, wiring.settings.consent.registrar_token))
     app.include_router(proofs.router(wiring.engine, wiring.keys))
+    app.include_router(consents.router(wiring.consents, wiring.pseudonyms, wiring.clock))
     app.include_router(receipts.router(wiring.consents, wiring.receipts(), wiring.pseudonyms))
     app.include_router(permitted.router(wiring.point_in_time))
 
 
 def _add_pages(app: FastAPI, wiring: Wiring) -> None:
     """What people see."""
-    settings, consents, register, notices = wiring.settings, wiring.consents, wiring.register, wiring.notices
+    settings, register, notices = wiring.settings, wiring.register, wiring.notices
     pages = templates(settings, TEMPLATES, nav=navigation(register))
     address, sign_in = settings.consent.public_url, wiring.metrics.sign_in
     site.install(app, settings, pages, address, sign_in, languages=Languages(LOCALE))
-    shown = StudentParts(consents, register, notices, wiring.pseudonyms, wiring.clock, wiring.terms, pages)
+    shown = StudentParts(wiring.consents, register, notices, wiring.pseudonyms, wiring.clock, wiring.terms, pages)
     portal.install(app, shown, wiring.propagation, secure_cookies=settings.session.secure_cookies)
     RegisterPages(settings, wiring.published, notices, pages).install(app)
     questions = QuestionPages(wiring.point_in_time, wiring.requests, wiring.zone, pages)
     OversightPages(wiring.oversight(), wiring.coverages, questions, register, pages).install(app)
-    assistance = Assistance(consents, wiring.requests, wiring.clock, wiring.terms)
+    assistance = Assistance(wiring.consents, wiring.requests, wiring.clock, wiring.terms)
     request_pages.install(
         app,
         RequestParts(
             wiring.requests,
             assistance,
-            consents,
+            wiring.consents,
             register,
             notices,
             wiring.pseudonyms,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 from starlette.templating import Jinja2Templates
 
-from services.consent.domain.decisions import ruling, standing
 from services.consent.handlers.propagation import Propagation
 from services.consent.pages.student.after import After
 from services.consent.pages.student.choices import Choices
 from services.consent.pages.student.history import History
-from services.consent.pages.student.parts import Parts, Student
+from services.consent.pages.student.parts import Parts
 from services.kernel.errors import TransientError
 from services.kernel.web import site
 
@@ -26,30 +24,7 @@ def install(app: FastAPI, parts: Parts, propagation: Propagation, *, secure_cook
     app.include_router(Choices(parts, secure_cookies).router())
     app.include_router(After(parts, propagation).router())
     app.include_router(History(parts, propagation).router())
-    app.include_router(_interface(parts))
     app.add_exception_handler(TransientError, _try_again(parts.pages))
-
-
-def _interface(parts: Parts) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
-
-    @routes.get("/v1/me/consents")
-    def mine(student: Student) -> dict[str, Any]:
-        history, now_ms = parts.history(student), parts.clock.now_ms()
-        cells = [
-            {
-                "purpose": event.decision.purpose,
-                "source": event.decision.source,
-                "state": standing(event, now_ms),
-                "from_ms": event.decision.from_ms,
-                "until_ms": event.decision.until_ms,
-                "notice": event.decision.notice,
-            }
-            for event in ruling(history).values()
-        ]
-        return {"version": history[-1].version if history else 0, "consents": cells}
-
-    return routes
 
 
 def _try_again(pages: Jinja2Templates) -> site.Handler:
