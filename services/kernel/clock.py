@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
 _SLOT_MS = 900_000  # zones change their offset on a quarter of an hour, never within one
 _EPOCH = dt.date(1970, 1, 1)
 

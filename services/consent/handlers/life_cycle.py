@@ -21,7 +21,7 @@ from services.consent.domain.renewals import Kind, Life, Reminder, Schedule, Sen
 from services.consent.handlers.consents import Consents
 from services.consent.notices import Notices
 from services.kernel.background import Background
-from services.kernel.clock import DAY_MS, Clock
+from services.kernel.clock import DAY_MS, MINUTE_MS, Clock
 from services.kernel.database import AWAY, reading, unless_away
 from services.kernel.errors import ConfigurationError, TransientError
 from services.kernel.events import RenewalRequested
@@ -31,7 +31,6 @@ from services.kernel.topics import RENEWALS
 
 CHUNK = 100  # students of one transaction; while it lasts, who decides waits
 _EVENTS = 5_000  # of the ledger, read at once
-_MINUTE_MS = 60_000
 _QUIET_S = 5.0
 _BREATH_S = 0.1  # between transactions, for the students who are just deciding
 _log = log(__name__)
@@ -159,7 +158,7 @@ class LifeCycle:
             now_ms=now_ms,
             texts=self._notices.texts(),
             sent=life_cycle.sent(transaction, due),
-            left=self._schedule.per_minute - life_cycle.sent_within(transaction, now_ms - _MINUTE_MS, now_ms),
+            left=self._schedule.per_minute - life_cycle.sent_within(transaction, now_ms - MINUTE_MS, now_ms),
             waiting=life_cycle.count_due(transaction, now_ms),
         )
 
@@ -184,7 +183,7 @@ class LifeCycle:
     def _wait_ms(self, student: str, waiting: int) -> int:
         """How long one waits who is above the most of a minute: all who wait are spread over the minutes they take."""
         minutes = 1 + waiting // self._schedule.per_minute
-        return (1 + int(hashlib.sha256(student.encode()).hexdigest()[-8:], 16) % minutes) * _MINUTE_MS
+        return (1 + int(hashlib.sha256(student.encode()).hexdigest()[-8:], 16) % minutes) * MINUTE_MS
 
     def _note(self, transaction: Connection, look: _Look) -> None:
         life_cycle.put_due(transaction, look.moments)

@@ -19,13 +19,13 @@ from services.consent.domain import decisions as domain
 from services.consent.domain.decisions import State
 from services.consent.handlers.consents import FIRST_ASK_MS
 from services.kernel.background import Background
-from services.kernel.clock import DAY_MS, Clock
+from services.kernel.clock import DAY_MS, MINUTE_MS, Clock
 from services.kernel.database import AWAY, reading, unless_away
 from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.topics import CONSENT_STATE
 
-LONGEST_WAIT_MS = 60_000
+LONGEST_WAIT_MS = MINUTE_MS
 AT_ONCE = 100  # students asked for in a round: 30,000 within ten minutes, and the gates hardly notice
 PROBES = 5  # while nobody answers: a consumer that is away for long causes no flood, and is noticed when it is back
 _ROUND_S = 2.0

@@ -13,13 +13,13 @@ from services.consent.domain.chain import Tail, ledger_digest
 from services.consent.domain.verification import Anchor
 from services.consent.signing import Keys, PublicKeys
 from services.kernel.background import Background
-from services.kernel.clock import Clock
+from services.kernel.clock import MINUTE_MS, Clock
 from services.kernel.database import AWAY, reading
 from services.kernel.errors import InvalidMessage
 from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
 
-_EVERY_MS = 60_000
+_EVERY_MS = MINUTE_MS
 _PAUSE_S = 5.0
 _CHUNK = 1_000
 _log = log(__name__)

@@ -14,7 +14,7 @@ from services.consent.domain.chain import Sealed
 from services.consent.domain.verification import Anchor, Finding, Result
 from services.consent.signing import PublicKeys
 from services.kernel.background import Background
-from services.kernel.clock import DAY_MS, Clock
+from services.kernel.clock import DAY_MS, MINUTE_MS, Clock
 from services.kernel.database import reading, unless_away
 from services.kernel.errors import InvalidMessage, TransientError
 from services.kernel.logs import log
@@ -22,7 +22,6 @@ from services.kernel.metrics import ConsentMetrics
 
 _CHUNK = 2_000
 _SHOWN = 50
-_MINUTE_MS = 60_000
 _PAUSE_S = 5.0
 _BREATH_S = 0.05
 _log = log(__name__)
@@ -139,7 +138,7 @@ class Verifying(Background):
     def _is_due(self, last: Result) -> bool:
         """A day after the last check, or a minute after it where that saw less than half of what there is."""
         age_ms = self._clock.now_ms() - last.at_ms
-        return age_ms >= DAY_MS or (age_ms >= _MINUTE_MS and self._verification.doubled(last))
+        return age_ms >= DAY_MS or (age_ms >= MINUTE_MS and self._verification.doubled(last))
 
     def _breathe(self, seen: int, of: int) -> None:
         """Let the requests of the process go first, and its end."""
