@@ -63,9 +63,9 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def client(wanted: Settings, engine: Engine) -> TestClient:
+def client(wanted: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The service, with nothing running in the background; half of the students say yes."""
-    del engine
+    monkeypatch.setattr(database, "engine", lambda _url: engine)  # whose connections are closed at the end
     made = TestClient(create_app(wanted))
     decisions = [row(person, state="given" if person < PEOPLE[20] else "refused") for person in PEOPLE]
     answer = made.post("/v1/registration", json={"decisions": decisions}, headers=BEARER)

@@ -100,7 +100,8 @@ def approving(folder: Path, url: str) -> Settings:
 
 
 @pytest.fixture
-def client(tmp_path: Path, database_url: str, consent_engine: Engine) -> TestClient:  # noqa: ARG001 - migrated
+def client(tmp_path: Path, database_url: str, consent_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    monkeypatch.setattr(database, "engine", lambda _url: consent_engine)  # whose connections are closed at the end
     return TestClient(create_app(approving(tmp_path, database_url)))
 
 
