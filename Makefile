@@ -32,7 +32,7 @@ check: $(DEV) ## style, types, import rules, and the tests that need no server (
 
 test: $(DEV) ## all tests; they start every server that they need
 	@$(PYTHON) -m tests.support.prepare
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 12
+	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 12
 
 bench: $(DEV) ## measure; each writes its figures to build/bench/NAME.json
 	@mkdir -p build/bench

@@ -13,7 +13,7 @@ import pytest
 from deploy.local import environment
 from deploy.local.ground import cluster_of, moved_where_taken, wanted_ports
 from deploy.local.identity.people import load_clients
-from deploy.local.machine.ports import free_port
+from deploy.local.machine.ports import free_port, is_free
 from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
 from services.kernel.errors import ConfigurationError, TransientError
 from services.kernel.settings import load_settings
@@ -51,7 +51,8 @@ def test_ports_are_nine_in_a_row_from_a_base_else_those_of_the_last_run() -> Non
 
 
 def test_a_taken_port_is_moved_with_a_word_and_no_other_with_it() -> None:
-    base, said = free_port(), list[str]()
+    said = list[str]()
+    base = next(port for port in iter(free_port, 0) if all(map(is_free, range(port, port + 9))))
     wanted = wanted_ports(base, None)
     with socket.create_server(("127.0.0.1", wanted.ingest)):
         moved = moved_where_taken(wanted, said.append)
