@@ -7,10 +7,10 @@ fresh database is filled from the start of the log, a consumer that was fenced o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -20,7 +20,7 @@ from services.kernel.clock import StreamClock
 from services.kernel.dead_letters import RawRecord
 from services.kernel.errors import ConfigurationError
 from services.kernel.events import DeadLettered, IndicatorsComputed, SupportTriggered
-from services.kernel.kafka import client_id
+from services.kernel.group_member import Placing, Silence, join
 from services.kernel.logs import log
 from services.kernel.metrics import NotifyMetrics
 from services.kernel.settings import KafkaSettings
@@ -65,11 +65,12 @@ class Consumer(Background):
         self._names = {kafka.topic(topic): topic.name for topic in TOPICS}
         self._consumer: KafkaConsumer | None = None
         self._reader = Reader()
-        self._placing = _Placing()
+        self._placing = Placing()
         self._failures = 0
         self._held: dict[TopicPartition, float] = {}
         self._measured = self._swept = 0.0
         self._forgot = -_FORGET_S
+        self._silence = Silence()
         self._owned: frozenset[TopicPartition] = frozenset()
 
     def round(self) -> None:
@@ -101,23 +102,7 @@ class Consumer(Background):
 
     def _joined(self) -> KafkaConsumer:
         if self._consumer is None:
-            consumer = KafkaConsumer(
-                bootstrap_servers=self._kafka.bootstrap.split(","),
-                client_id=client_id("notify"),
-                group_id=self._kafka.group("notify"),
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                session_timeout_ms=int(self._kafka.session_timeout_s * 1000),
-                heartbeat_interval_ms=int(self._kafka.session_timeout_s * 300),
-                metadata_max_age_ms=30_000,
-                reconnect_backoff_max_ms=1_000,
-            )
-            self._consumer = consumer
-            # A group that forms before the topics are known assigns nothing, and is slow to notice that they are.
-            if not all(consumer.partitions_for_topic(name) for name in self._names):
-                raise UnknownTopicOrPartitionError(f"not all of {sorted(self._names)} are there yet")
-            consumer.subscribe(list(self._names), listener=self._placing)
+            self._consumer = join(self._kafka, "notify", list(self._names), self._placing)
         return self._consumer
 
     def _place(self, consumer: KafkaConsumer) -> None:
@@ -142,6 +127,8 @@ class Consumer(Background):
     def _read_batch(self, consumer: KafkaConsumer) -> None:
         self._resume(consumer)
         polled = consumer.poll(timeout_ms=_POLL_MS, max_records=_BATCH)
+        if polled:
+            self._silence.broken()
         if self._placing.needed:
             self._place(consumer)  # what was polled is read again from there
         elif polled:
@@ -224,6 +211,10 @@ class Consumer(Background):
         current = [p.partition for p, lag in lags.items() if p.topic == name and lag == 0]
         with self._engine.begin() as tx:
             Unit.of(tx).snapshots.mark_current(CONSENT_STATE.name, current, asked_ms)
+        if any(lag for partition, lag in lags.items() if partition not in self._held):
+            self._silence.check()
+        else:
+            self._silence.broken()
 
     def _lag(self, partition: TopicPartition, end: int) -> int:
         assert self._consumer is not None
@@ -246,16 +237,3 @@ class Consumer(Background):
 
     def _key(self, partition: TopicPartition) -> tuple[str, int]:
         return self._names[partition.topic], partition.partition
-
-
-class _Placing(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python publishes no types
-    """Notes that partitions were assigned; going to their places is done outside, where a failure is not swallowed."""
-
-    needed = True
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Nothing is pending: what was read took effect in its round."""
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are placed
-        """Ask for the places."""
-        self.needed = True

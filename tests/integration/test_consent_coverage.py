@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaConsumer
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from services.cli import main
 from services.consent.adapters import ledger, places
+from services.consent.adapters.kafka import log_reader
 from services.consent.adapters.kafka.log_reader import LogReader, Record, log_positions
 from services.consent.adapters.ledger import outbox
 from services.consent.domain.coverage import Share
 from services.consent.domain.decisions import ConsentEvent, Decision
 from services.consent.handlers.coverage import Coverages
-from services.kernel import database
+from services.kernel import database, group_member
 from services.kernel.clock import DAY_MS, StreamClock
 from services.kernel.codec import decoder, encode
 from services.kernel.errors import TransientError
@@ -249,3 +252,27 @@ def test_a_log_that_was_made_anew_is_read_from_its_start(consent_engine: Engine,
     reader.start()
     eventually(lambda: modules(consent_engine, "ada"))
     reader.stop()
+
+
+def test_a_reader_that_has_lost_its_group_unnoticed_joins_it_anew(
+    consent_engine: Engine, kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's poll then gives nothing, for ever and without an error."""
+    monkeypatch.setattr(group_member, "SILENCE_S", 1.0)
+    deaf: list[KafkaConsumer] = []
+
+    def join_deaf_at_first(*member: Any, **options: Any) -> KafkaConsumer:
+        consumer = group_member.join(*member, **options)
+        if not deaf:
+            deaf.append(consumer)
+            give = consumer.poll
+            monkeypatch.setattr(consumer, "poll", lambda **how: {} if consumer.assignment() else give(**how))
+        return consumer
+
+    monkeypatch.setattr(log_reader, "join", join_deaf_at_first)
+    send(kafka_settings, enrolled("ada"), "ada")
+    reader = LogReader(consent_engine, kafka_settings, ENROLMENTS, places.take, ConsentMetrics())
+    reader.start()
+    eventually(lambda: modules(consent_engine, "ada"))
+    reader.stop()
+    assert deaf

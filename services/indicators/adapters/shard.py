@@ -284,11 +284,9 @@ class Shard:
             for record in await self._fetch(topic, 200):
                 yield record
 
-    async def _fetch(self, topic: Topic, timeout_ms: int, most: int | None = None) -> list[RawRecord]:
+    async def _fetch(self, topic: Topic, timeout_ms: int) -> list[RawRecord]:
         source = self._of(topic)
-        found: dict[TopicPartition, list[RawRecord]] = await self._consumer.getmany(
-            source, timeout_ms=timeout_ms, max_records=most
-        )
+        found: dict[TopicPartition, list[RawRecord]] = await self._consumer.getmany(source, timeout_ms=timeout_ms)
         return found.get(source, [])
 
     def _of(self, topic: Topic) -> TopicPartition:

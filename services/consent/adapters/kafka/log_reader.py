@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, String, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -26,7 +26,7 @@ from services.kernel.database import AWAY, reading
 from services.kernel.dead_letters import RawRecord, dead_letter, refuse_flood
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import DeadLettered
-from services.kernel.kafka import client_id
+from services.kernel.group_member import Placing, Silence, join
 from services.kernel.logs import log
 from services.kernel.metrics import ConsentMetrics
 from services.kernel.settings import KafkaSettings
@@ -84,16 +84,19 @@ class LogReader(Background):
         self._effect, self._committed = take, committed
         self._decode = decoder(topic)
         self._consumer: KafkaConsumer | None = None
-        self._placing = _Placing()
+        self._placing = Placing()
         self._reached: dict[int, int] = {}
         self._in_a_row = self._collisions = 0
         self._measured = 0.0
+        self._silence = Silence()
 
     def round(self) -> None:
         """Read one batch and let it take effect; now and then measure the lag."""
         try:
             consumer = self._joined()
             polled = consumer.poll(timeout_ms=_POLL_MS, max_records=_BATCH)
+            if polled:
+                self._silence.broken()
             if self._placing.needed:
                 self._place(consumer)  # what was polled is read again from there
             elif polled:
@@ -117,26 +120,13 @@ class LogReader(Background):
 
     def _joined(self) -> KafkaConsumer:
         if self._consumer is None:
-            name = self._kafka.topic(self._topic)
-            session_ms = int(self._kafka.session_timeout_s * 1000)
-            consumer = KafkaConsumer(
-                bootstrap_servers=self._kafka.bootstrap.split(","),
+            self._consumer = join(
+                self._kafka,
+                f"consent-{self._topic.name}",
+                [self._kafka.topic(self._topic)],
+                self._placing,
                 bootstrap_timeout_ms=_BOOTSTRAP_MS,
-                client_id=client_id(f"consent-{self._topic.name}"),
-                group_id=self._kafka.group(f"consent-{self._topic.name}"),
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                session_timeout_ms=session_ms,
-                heartbeat_interval_ms=session_ms * 3 // 10,
-                metadata_max_age_ms=30_000,
-                reconnect_backoff_max_ms=1_000,
             )
-            self._consumer = consumer
-            # A group that forms before the topic is known assigns nothing, and is slow to notice that it is.
-            if not consumer.partitions_for_topic(name):
-                raise UnknownTopicOrPartitionError(f"{name} is not there yet")
-            consumer.subscribe([name], listener=self._placing)
         return self._consumer
 
     def _place(self, consumer: KafkaConsumer) -> None:
@@ -219,12 +209,20 @@ class LogReader(Background):
         self._measured = time.monotonic()
         owned = list(consumer.assignment())
         ends: dict[TopicPartition, int] = consumer.end_offsets(owned, timeout_ms=_PATIENCE_MS) if owned else {}
-        for partition, end in ends.items():
-            reached: int | None = consumer.position(partition, timeout_ms=_PATIENCE_MS)
-            self._metrics.lag.labels(self._topic.name, str(partition.partition)).set(max(0, end - (reached or 0)))
+        lags = {p.partition: max(0, end - _position(consumer, p)) for p, end in ends.items()}
+        for number, lag in lags.items():
+            self._metrics.lag.labels(self._topic.name, str(number)).set(lag)
+        if any(lags.values()):
+            self._silence.check()
+        else:
+            self._silence.broken()
         with reading(self._engine) as transaction:
             owned_numbers = [partition.partition for partition in owned]
             self._taken_back(positions(transaction, self._topic, owned_numbers), owned_numbers)
+
+
+def _position(consumer: KafkaConsumer, partition: TopicPartition) -> int:
+    return consumer.position(partition, timeout_ms=_PATIENCE_MS) or 0
 
 
 def positions(transaction: Connection, topic: Topic, of: Iterable[int]) -> dict[int, int]:
@@ -248,16 +246,3 @@ def _put_positions(transaction: Connection, topic: Topic, reached: Mapping[int, 
         if not transaction.execute(update(log_positions).where(*which).values(next_offset=offset)).rowcount:
             row = {"topic": topic.name, "partition": number, "next_offset": offset}
             transaction.execute(insert(log_positions), [row])
-
-
-class _Placing(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python publishes no types
-    """Notes that partitions were assigned; going to their places is done outside, where a failure is not swallowed."""
-
-    needed = True
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Nothing is pending: what was read took effect in its round."""
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - all are placed
-        """Ask for the places."""
-        self.needed = True
