@@ -53,10 +53,16 @@ class Purpose(Entry, frozen=True, kw_only=True):
 
 
 class Source(Entry, frozen=True, kw_only=True):
-    """A kind of system that activity comes from: what is collected of it, and what never is."""
+    """A kind of system that activity comes from: what is collected of it, and what never is.
+
+    Attributes:
+        stale_after_hours: when its systems have sent nothing for so long, about nobody, the feed is taken for broken
+            and absence is not concluded from it; None where silence is no sign.
+    """
 
     description: str
     never: str
+    stale_after_hours: Annotated[int, Meta(ge=1)] | None = None
     dpv: tuple[Term, ...] = ()
 
 
@@ -104,26 +110,71 @@ class SpecialCategory(Entry, frozen=True, kw_only=True):
 
 
 class IndicatorEntry(Entry, frozen=True, kw_only=True):
-    """An indicator: its formula in words, what it reads, and from which value on it is a watch or an alert."""
+    """An indicator: its formula in words, what it reads, and from which value on it is a watch or an alert.
+
+    Attributes:
+        says: a sentence that tells a person the value, with `{value}` and the names of the formula's inputs in braces.
+        watch, alert: the levels' thresholds for all modules, at any time that no `Threshold` speaks of.
+        recovery: an alert or watch, once reached, ends only when the value has come back to this (hysteresis); None
+            where it ends as soon as its threshold no longer holds.
+    """
 
     unit: str
     formula: str
+    says: str = ""
     purpose: Name
     sources: tuple[Name, ...]
     window_days: int | None = None
     watch: float | None = None
     alert: float | None = None
+    recovery: float | None = None
     part_time_factor: float = 1
     direction: Literal["at-least", "at-most"] = "at-least"
 
 
+class Threshold(Entry, frozen=True, kw_only=True):
+    """Other thresholds of an indicator, for some modules or from some day on.
+
+    They take effect at the first tick of their first day, also when that term is replayed. Of several that apply, one
+    that names the module goes before one for all, then the one with the latest first day.
+
+    Attributes:
+        reason: why they differ, for everybody to read.
+        modules: that they are for; all where empty.
+        first_day: local day from which they hold; None for any.
+        watch, alert, recovery: as of the indicator, which they replace as a whole.
+    """
+
+    indicator: Name
+    reason: str
+    modules: tuple[str, ...] = ()
+    first_day: dt.date | None = None
+    watch: float | None = None
+    alert: float | None = None
+    recovery: float | None = None
+
+
+class Vacation(Entry, frozen=True, kw_only=True):
+    """Local days on which nothing is expected of anybody, the last one included: no window and no rule counts them."""
+
+    first_day: dt.date
+    last_day: dt.date
+
+
 class Rule(Entry, frozen=True, kw_only=True):
-    """That an indicator at a level opens a case, and the purpose that must permit it."""
+    """That an indicator at a level opens a case, and the purpose that must permit it.
+
+    Attributes:
+        in_a_row: how many weekly ticks in a row the level must hold; 1: it opens as soon as it holds.
+        cool_down_days: after an episode's end no new one of this rule begins for so long.
+    """
 
     description: str
     indicator: Name
     level: Literal["watch", "alert"]
     purpose: Name
+    in_a_row: Annotated[int, Meta(ge=1)] = 1
+    cool_down_days: Annotated[int, Meta(ge=0)] = 7
 
 
 class View(Entry, frozen=True, kw_only=True):

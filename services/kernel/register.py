@@ -30,6 +30,8 @@ from services.kernel.entries import (
     Rule,
     Source,
     SpecialCategory,
+    Threshold,
+    Vacation,
     Version,
     View,
     Worded,
@@ -38,13 +40,13 @@ from services.kernel.errors import ConfigurationError
 
 __all__ = [
     "KINDS", "SHIPPED", "Activity", "Entry", "Exclusion", "IndicatorEntry", "Name", "Purpose", "Register", "Retention",
-    "Role", "Rule", "Source", "SpecialCategory", "View", "load_register", "parse_register",
+    "Role", "Rule", "Source", "SpecialCategory", "Threshold", "Vacation", "View", "load_register", "parse_register",
 ]  # fmt: skip
 
 SHIPPED = Path(__file__).with_name("register.toml")
 KINDS = (
-    "purposes", "sources", "activities", "exclusions", "special_categories", "indicators", "rules", "views", "roles",
-    "retention",
+    "purposes", "sources", "activities", "exclusions", "special_categories", "indicators", "thresholds", "rules",
+    "vacations", "views", "roles", "retention",
 )  # fmt: skip
 _WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 
@@ -68,7 +70,9 @@ class Register(Worded, frozen=True, kw_only=True, dict=True):
     exclusions: tuple[Exclusion, ...]
     special_categories: tuple[SpecialCategory, ...]
     indicators: tuple[IndicatorEntry, ...]
+    thresholds: tuple[Threshold, ...] = ()
     rules: tuple[Rule, ...]
+    vacations: tuple[Vacation, ...] = ()
     views: tuple[View, ...]
     roles: tuple[Role, ...]
     retention: tuple[Retention, ...]
@@ -204,6 +208,7 @@ def _undeclared(register: Register) -> Iterator[str]:
     used += [("purpose", p.needs) for p in register.purposes if p.needs]
     used += [("source", s) for i in register.indicators for s in i.sources]
     used += [("indicator", r.indicator) for r in register.rules]
+    used += [("indicator", t.indicator) for t in register.thresholds]
     used += [("role", r) for p in register.purposes for r in p.seen_by]
     used += [("view", v) for r in register.roles for v in r.sees]
     known = {

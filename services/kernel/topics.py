@@ -1,8 +1,8 @@
 """Every topic, declared once: who owns it, what it carries, how it is kept, what happens to a bad record.
 
-All but `dead-letters` are keyed by the student's pseudonym and have the same number of partitions, so that a
-student's consent, enrolments and events meet in one worker. Record time is the broker's append time: with historic
-record times the broker's retention would delete a replayed term within minutes.
+All but `dead-letters` and `cohort-norms` are keyed by the student's pseudonym, and all have the same number of
+partitions, so that a student's consent, enrolments and events meet in one worker. Record time is the broker's append
+time: with historic record times the broker's retention would delete a replayed term within minutes.
 """
 
 from __future__ import annotations
@@ -117,6 +117,15 @@ SUPPORT_TRIGGERS = Topic(
     consumers=("notify",),
     retention=timedelta(days=30),
 )
+COHORT_NORMS = Topic(
+    name="cohort-norms",
+    purpose="Histograms of modules' figures, without pseudonyms, of students who permit it; keyed by module.",
+    payloads=(events.CohortCounted, events.CohortClosed),
+    owner="indicators",
+    consumers=("indicators",),
+    retention=timedelta(days=30),
+    poison="halt",
+)
 DEAD_LETTERS = Topic(
     name="dead-letters",
     purpose="Records that could not be read, with their original bytes and the reason.",
@@ -142,6 +151,7 @@ ALL_TOPICS = (
     ENROLMENTS,
     ENGAGEMENT_INDICATORS,
     SUPPORT_TRIGGERS,
+    COHORT_NORMS,
     DEAD_LETTERS,
     INDICATORS_STATE,
 )

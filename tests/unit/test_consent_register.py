@@ -21,7 +21,7 @@ from services.consent.pages.register.published import EARLIER, Published
 from services.consent.pages.register.routes import wants_linked_data
 from services.kernel.errors import ConfigurationError
 from services.kernel.events import ActivityRecorded
-from services.kernel.register import SHIPPED
+from services.kernel.register import SHIPPED, load_register
 from tests.contracts.dpv import TERMS
 from tests.support.registers import KINDS, approved
 
@@ -86,32 +86,29 @@ def test_a_field_that_is_gone_and_entries_in_another_order_are_told_apart() -> N
 
 
 def test_the_shipped_register_is_compared_with_the_version_that_it_replaced() -> None:
-    assert REGISTER.replaces == "2026-1"
-    of_representatives = next(c for c in PUBLISHED.changes if (c.kind, c.name) == ("roles", "representative"))
-    assert FieldChange("sees", ["aggregates"], ["coverage", "anchor"]) in of_representatives.fields
-
-
-def test_thresholds_did_not_change_with_the_words() -> None:
-    """Version 2026-2 says more; what is computed stayed the same."""
-    fields = {field.field for change in PUBLISHED.changes if change.kind == "indicators" for field in change.fields}
-    assert fields.isdisjoint({"watch", "alert", "window_days", "part_time_factor", "direction", "sources", "purpose"})
+    before = load_register(SHIPPED.parent / EARLIER / f"{REGISTER.replaces}.toml")
+    assert before.version == REGISTER.replaces
+    added = {(change.kind, change.name) for change in PUBLISHED.changes if change.what == "added"}
+    assert {("retention", name) for name in REGISTER.kept.keys() - before.kept.keys()} <= added
 
 
 def test_a_register_whose_version_before_is_not_kept_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "register.toml"
     file.write_bytes(SHIPPED.read_bytes())
-    with pytest.raises(ConfigurationError, match=r"replaces version 2026-1, which is not kept.*registers/2026-1"):
+    before = REGISTER.replaces
+    with pytest.raises(ConfigurationError, match=rf"replaces version {before}, which is not kept.*registers/{before}"):
         Published.read(file)
     (tmp_path / EARLIER).mkdir()
-    for text, problem in (('version = "2025-1"', "is version '2025-1'; keep there version 2026-1"), ("[", "cannot be")):
-        (tmp_path / EARLIER / "2026-1.toml").write_text(text, "utf-8")
+    another = f"is version '2025-1'; keep there version {before}"
+    for text, problem in (('version = "2025-1"', another), ("[", "cannot be")):
+        (tmp_path / EARLIER / f"{before}.toml").write_text(text, "utf-8")
         with pytest.raises(ConfigurationError, match=problem):
             Published.read(file)
 
 
 def test_a_first_version_replaces_nothing(tmp_path: Path) -> None:
     file = tmp_path / "register.toml"
-    file.write_text(SHIPPED.read_text("utf-8").replace('replaces = "2026-1"\n', ""), "utf-8")
+    file.write_text(SHIPPED.read_text("utf-8").replace(f'replaces = "{REGISTER.replaces}"\n', ""), "utf-8")
     published = Published.read(file)
     assert published.changes == []
     assert view.Shown(published, "en").changes == []
@@ -215,7 +212,7 @@ def test_explicit_consent_is_the_ground_of_a_special_category() -> None:
 
 
 def test_what_the_page_says_is_left_of_an_event_is_all_that_there_is() -> None:
-    """Who, which system, which module, what kind, when, how many actions; the rest are our own notes on these."""
-    told = {"student", "source", "module", "activity", "occurred_ms", "weight"}
+    """Who, system, module, what kind, when, how many actions, which work; the rest are our own notes on these."""
+    told = {"student", "source", "module", "activity", "occurred_ms", "weight", "assessment"}
     ours = {"id", "qualifying", "received_ms", "consent_version"}
     assert {field.name for field in msgspec.structs.fields(ActivityRecorded)} == told | ours

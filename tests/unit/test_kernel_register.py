@@ -224,7 +224,7 @@ def test_a_register_that_uses_what_it_does_not_declare_is_refused(
     ("old", "new", "problem"),
     [
         ('title = "Library"', 'titel = "Library"', "unknown field `titel`"),
-        ('version = "2026-2"', 'vers = "2026-2"', "unknown field `vers`"),
+        ('version = "2026-3"', 'vers = "2026-3"', "unknown field `vers`"),
         ("dated = 2026-11-24", 'dated = "lately"', "dated"),
         ('name = "library"', 'name = "The Library"', "matching regex"),
         ('requirement = "R13"', 'requirement = "R14"', "matching regex"),

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from services.kernel import topics
-from services.kernel.topics import ALL_TOPICS, CONSENT_STATE, Topic
+from services.kernel.topics import ALL_TOPICS, COHORT_NORMS, CONSENT_STATE, Topic
 
 COMPACTED = [topic for topic in ALL_TOPICS if topic.compacted]
 DELETING = [topic for topic in ALL_TOPICS if not topic.compacted]
@@ -37,8 +37,8 @@ def test_a_topic_says_what_it_is_for_and_what_it_carries(topic: Topic) -> None:
 
 @pytest.mark.requirement("R1")
 def test_an_unreadable_consent_halts_since_it_could_be_a_withdrawal() -> None:
-    assert CONSENT_STATE.poison == "halt"
-    assert [topic for topic in ALL_TOPICS if topic.poison == "halt"] == [CONSENT_STATE]
+    """And a count of a cohort, since a norm without it would be another norm; nothing else does."""
+    assert [topic for topic in ALL_TOPICS if topic.poison == "halt"] == [CONSENT_STATE, COHORT_NORMS]
 
 
 def test_what_speaks_of_a_students_present_is_compacted() -> None:
