@@ -38,6 +38,8 @@ class Places:
         part_time: [n].
         attended, absent: [n, HISTORY_DAYS]; marks of timetabled events on that day.
         due, late, missing: [n]; pieces of work that fell due in 28 days, of them handed in late, and not at all.
+        arrears: [n]; of all work that has fallen due on the module: two for each piece not handed in, one for each
+            that was handed in late. For the engagement index: what is still owed does not lapse after 28 days.
         sessions, session_minutes: [n]; number and median length of the last 7 days' sessions.
     """
 
@@ -55,6 +57,7 @@ class Places:
     due: Ints
     late: Ints
     missing: Ints
+    arrears: Ints
     sessions: Ints
     session_minutes: Floats
 
