@@ -30,4 +30,5 @@ def at_or_below(values: Floats, among: Floats) -> Floats:
 
 def engagement_index(shares: Sequence[Floats]) -> Floats:
     """[n]; 5 × the equal-weight mean of the parts' centiles. Untrained; where nothing fell due, all are level in it."""
-    return 5 * np.mean(shares, axis=0)
+    mean: Floats = np.mean(shares, axis=0)
+    return 5 * mean
