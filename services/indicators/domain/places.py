@@ -4,7 +4,8 @@ A place is one student on one module. All formulas are written for whole columns
 thousand students costs little more than one over ten, and the same lines serve the stream, a simulation of other
 thresholds and the evaluation against outcomes.
 
-A day is a number, local days since 1970-01-01.
+A day is a number, local days since 1970-01-01. A *counting* day is one outside the register's vacations; windows look
+back over counting days, today included.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 HISTORY_DAYS = 56  # eight weeks, the longest look back that anything takes
+CALENDAR_DAYS = 366  # so far back vacations are known; before that all days count
 NEVER = -1  # of a day that there is not
 
 
@@ -26,21 +28,28 @@ NEVER = -1  # of a day that there is not
 class Places:
     """n places as of one local day, as far as permitted sources tell.
 
+    Only qualifying activity is in any of it. What lies ahead of today is in none but `first_day` and `last_day`.
+
     Attributes:
         today: the local day.
-        counting: which days back count, ascending and beginning with 0 unless today is a vacation: all of
-            0…HISTORY_DAYS-1 but those in vacations.
-        weights: [n, HISTORY_DAYS]; sums of the weights of qualifying events, column j for the day today - j.
-        kinds: [n, HISTORY_DAYS]; a bit for each type of qualifying activity seen on that day.
-        start_day: [n]; the module's first day for the student.
-        since_day: [n]; the first day that could have counted: start, grant, return from leave or of a feed.
-        first_day, last_day: [n]; of qualifying activity; NEVER where there is none.
+        counting: [at most CALENDAR_DAYS]; which days back count, ascending: all of 0…CALENDAR_DAYS-1 but those in
+            vacations; 0 is today.
+        weights: [n, HISTORY_DAYS]; sums of the weights of events, column j for the day today - j.
+        kinds: [n, HISTORY_DAYS]; a bit for each type of activity seen on that day.
+        start_day: [n]; the first day on which the student's activity could be seen at all: the module's first for
+            the student, or the first grant's where that is later.
+        since_day: [n]; the first day from which on it could be seen without a break: the last of `start_day`, the
+            day after a leave, and the day on which a broken feed was back.
+        first_day, last_day: [n]; of activity; NEVER where there is none.
         part_time: [n].
         attended, absent: [n, HISTORY_DAYS]; marks of timetabled events on that day.
-        due, late, missing: [n]; pieces of work that fell due in 28 days, of them handed in late, and not at all.
+        due, late, missing: [n]; pieces of work that fell due on the last 28 counting days and are due before the tick,
+            of them handed in after it, and not handed in so far; extensions honoured; hand-ins of `assessment` only.
         arrears: [n]; of all work that has fallen due on the module: two for each piece not handed in, one for each
             that was handed in late. For the engagement index: what is still owed does not lapse after 28 days.
-        sessions, session_minutes: [n]; number and median length of the last 7 days' sessions.
+        sessions, session_minutes: [n]; number of the sessions that began on the last 7 counting days, and the median
+            of their lengths; 0 where there are none. A session is activity on the module in whichever permitted
+            systems, without a pause of more than 30 minutes; its length goes from its first event to its last.
     """
 
     today: int
@@ -65,6 +74,22 @@ class Places:
         """How many places."""
         return len(self.start_day)
 
+    def window(self, days: int, skipped: int = 0) -> Ints:
+        """The columns of the last `days` counting days before the last `skipped`; fewer where history ends first."""
+        columns = self.counting[skipped : skipped + days]
+        return columns[columns < HISTORY_DAYS]
+
+    def elapsed(self, day: Ints) -> Ints:
+        """[n]; how many counting days come after each `day`, today included; 0 where it lies ahead."""
+        back = np.maximum(self.today - day, 0)
+        days: Ints = np.searchsorted(self.counting, back) + np.maximum(back - CALENDAR_DAYS, 0)
+        return days
+
+    def seen(self, days: int) -> Bools:
+        """[n]; whether all of the last `days` counting days could be seen."""
+        seen: Bools = self.elapsed(self.since_day - 1) >= days
+        return seen
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -75,6 +100,7 @@ class Figure:
         said: [n]; whether the figure can be said.
         why: the reason where it cannot, such as "too-few-active-days".
         judged: [n]; where said, whether its levels apply; such as of the time to first activity, only until then.
+            None where they always do.
         inputs: [n] each; what the value was made from, by the names that the register's words use.
     """
 
@@ -82,4 +108,4 @@ class Figure:
     said: Bools
     why: str = ""
     judged: Bools | None = None
-    inputs: dict[str, NDArray[np.float64] | Ints] = field(default_factory=dict)
+    inputs: dict[str, Floats | Ints] = field(default_factory=dict)
