@@ -4,7 +4,7 @@ Annotations are evaluated here, since FastAPI must find the dependencies that `r
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -33,18 +33,26 @@ _Route = Callable[[], Awaitable[Response]]
 
 
 class ClockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/clock`."""
+    """Body of `POST /v1/clock`; `heard` as of the tick, by the kind of source."""
 
     at_ms: Annotated[int, msgspec.Meta(ge=0, le=_LATEST_TICK_MS)]
+    heard: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+
+
+@dataclass(frozen=True)
+class Readers:
+    """What reads the events of one kind of source."""
+
+    native: native.Reader
+    xapi: xapi.Reader
 
 
 @dataclass(frozen=True)
 class Api:
-    """The routes and what they stand on."""
+    """The routes and what they stand on; `readers` by the kind of source."""
 
     door: Door
-    native_reader: native.Reader
-    xapi_reader: xapi.Reader
+    readers: Mapping[str, Readers]
     settings: IngestSettings
 
     async def post_events(self, request: Request, source: Source) -> Response:
@@ -54,13 +62,14 @@ class Api:
         if not lines and _content_type(request) != "application/json":
             raise Rejected(415, "content-type", "Send application/json or application/x-ndjson.")
         async with bounded_body(request, self.door.turnstile, self.settings.max_body_bytes) as body:
-            read = self.native_reader.read_lines if lines else self.native_reader.read_document
+            reader = self.readers[str(source.source)].native
+            read = reader.read_lines if lines else reader.read_document
             try:
                 reading = read(body, self.settings.max_batch, self._latest_ms())
             except Refused as refused:
                 self._count_refused(source, refused)
                 raise
-            await self.door.take(source.name, str(source.source), reading.claims)
+            await self.door.take(source.name, str(source.source), reading.claims, sent=len(reading.claims))
         for refusal in reading.refusals:
             self._count_refused(source, refusal)
         self._count_stripped(reading.stripped)
@@ -74,7 +83,7 @@ class Api:
             raise Rejected(415, "content-type", "Send application/json; attachments are not taken.")
         async with bounded_body(request, self.door.turnstile, self.settings.max_body_bytes) as body:
             reading = self._read_statements(body, source)
-            await self.door.take(source.name, str(source.source), reading.claims)
+            await self.door.take(source.name, str(source.source), reading.claims, sent=len(reading.ids))
         self.door.count_held_out(reading.held_out)
         self._count_stripped(reading.stripped)
         return JSONResponse(reading.ids)
@@ -86,7 +95,9 @@ class Api:
                 setting = msgspec.convert(read_json(body), ClockSetting)
             except msgspec.ValidationError as error:
                 raise Rejected(422, "invalid-field", f'{error}; send {{"at_ms": milliseconds since 1970}}.') from None
-        await self.door.ticks.set_by_replayer(setting.at_ms)
+        if wrong := self.door.feeds.wrong(setting.heard, setting.at_ms):
+            raise Rejected(422, "invalid-field", f"heard: {wrong}")
+        await self.door.ticks.set_by_replayer(setting.at_ms, setting.heard)
         return self.get_clock()
 
     def get_clock(self) -> Response:
@@ -106,10 +117,11 @@ class Api:
 
     def _read_statements(self, body: bytes, source: Source) -> xapi.Reading:
         try:
-            return self.xapi_reader.read(
+            return self.readers[str(source.source)].xapi.read(
                 body,
                 self.settings.max_batch,
                 home_page=source.home_page,
+                assignments=source.assignments,
                 now_ms=self.door.ticks.clock.now_ms(),
                 latest_ms=self._latest_ms(),
                 new_id=self.door.secrets.event_id,

@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from services.ingest.adapters.consent_view import ConsentView
 from services.ingest.adapters.event_log import EventLog
 from services.ingest.adapters.sources import load_sources
-from services.ingest.adapters.tick_log import last_tick_ms
-from services.ingest.api import Api, routes
+from services.ingest.adapters.tick_log import last_tick
+from services.ingest.api import Api, Readers, routes
 from services.ingest.domain import Screen, Secrets
+from services.ingest.feeds import Feeds
 from services.ingest.formats import native, xapi
 from services.ingest.handlers import Door
 from services.ingest.http.answers import Rejected, on_error
@@ -48,11 +49,13 @@ def create_app(settings: Settings) -> FastAPI:
     event_log = EventLog(settings.kafka)
     turnstile = Turnstile(settings.ingest.max_in_flight_bytes)
     receipts = Receipts(turnstile, event_log)
+    feeds = Feeds(sources.kinds, metrics)
     consents = ConsentView(settings.kafka, settings.ingest.consent_staleness_s, metrics, receipts.give)
     door = Door(
         consents=consents,
         log=event_log,
-        ticks=Ticks(settings.clock, event_log, turnstile, metrics),
+        feeds=feeds,
+        ticks=Ticks(settings.clock, event_log, turnstile, feeds, metrics),
         turnstile=turnstile,
         metrics=metrics,
         pseudonyms=Pseudonyms(secret),
@@ -74,8 +77,14 @@ def create_app(settings: Settings) -> FastAPI:
 def api_of(door: Door, register: Register, settings: Settings) -> Api:
     """The routes' part: the door with the formats that it reads."""
     screen = Screen(register)
-    activity_of_verb = {verb: activity.name for activity in register.activities for verb in activity.verbs}
-    return Api(door, native.Reader(screen, register.activity), xapi.Reader(screen, activity_of_verb), settings.ingest)
+    readers = {
+        source: Readers(
+            native.Reader(screen, register.activities_of(source)),
+            xapi.Reader(screen, {verb: activity.name for verb, activity in register.verbs_of(source).items()}),
+        )
+        for source in register.source
+    }
+    return Api(door, readers, settings.ingest)
 
 
 def _lifespan(
@@ -100,7 +109,7 @@ async def _start(kafka: KafkaSettings, event_log: EventLog, ticks: Ticks) -> Non
     while ticks.problem():
         try:
             await event_log.connect()
-            ticks.recovered(await last_tick_ms(kafka))
+            ticks.recovered(await last_tick(kafka))
         except TransientError as error:
             _log.warning("start_waits", reason=str(error))
             await asyncio.sleep(_AGAIN_S)

@@ -17,6 +17,10 @@ from services.kernel.consents import INDIVIDUAL_INDICATORS, permitting
 from services.kernel.events import ActivityRecorded, ConsentStateChanged
 from services.kernel.register import Register
 
+HAND_IN = "assignment"  # the register's activity that a piece of work can be named with
+ASSESSMENT = r"^[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*\Z"  # a name as systems give them, never a text
+LONGEST_ASSESSMENT = 100
+
 Reason = Literal[
     "bad-time",
     "bad-utf-8",
@@ -44,6 +48,7 @@ class Claim(Struct, frozen=True, gc=False):
         own_id: the source system's own id of the event; None where it has none.
         person: the institution's person id; goes no further than the door.
         weight: how many single actions it stands for.
+        assessment: the name of the piece of work that was handed in.
     """
 
     own_id: str | None
@@ -52,6 +57,7 @@ class Claim(Struct, frozen=True, gc=False):
     activity: str
     occurred_ms: int
     weight: int = 1
+    assessment: str | None = None
 
 
 class Refused(Exception):  # noqa: N818 - it is the event that is refused; the name says what became of it
@@ -159,4 +165,5 @@ def recorded(  # noqa: PLR0913 - the facts that make up an event
         received_ms=received_ms,
         consent_version=consent.version,
         weight=claim.weight,
+        assessment=claim.assessment,
     )

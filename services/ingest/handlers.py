@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.ingest.domain import Claim, HeldOut, Secrets, Verdict, recorded
+from services.ingest.feeds import Feeds
 from services.ingest.ticks import Ticks
 from services.ingest.turnstile import Turnstile
 from services.kernel.clock import Clock, SystemClock
@@ -47,6 +48,7 @@ class Door:
 
     consents: KnowsConsents
     log: AppendsEvents
+    feeds: Feeds
     ticks: Ticks
     turnstile: Turnstile
     metrics: IngestMetrics
@@ -61,8 +63,14 @@ class Door:
             if problem:
                 raise TransientError(f"The door is closed for now, since it cannot know {what}: {problem}")
 
-    async def take(self, system: str, source: str, claims: Iterable[Claim]) -> None:
+    async def take(self, system: str, source: str, claims: Iterable[Claim], *, sent: int) -> None:
         """Judge the claims of a source system and write what may pass; all of it is acknowledged at the end.
+
+        Args:
+            system: the source system's name.
+            source: which kind of system it is.
+            claims: of the events that can be of use.
+            sent: how many valid events it sent, of use or not.
 
         Raises:
             TransientError: it cannot know consent, or not all could be written; sending again is harmless.
@@ -71,6 +79,8 @@ class Door:
             self.require_open()
             verdict = self._judge(system, source, claims)
             await self.log.append(verdict.passing)
+            if sent:
+                self.feeds.heard(source, self.machine.now_ms())
         self.metrics.accepted.labels(source).inc(len(verdict.passing))
         self.count_held_out(verdict.held_out)
 
@@ -104,4 +114,6 @@ class Door:
     def _id(self, system: str, student: str, claim: Claim) -> str:
         if claim.own_id is not None:
             return self.secrets.event_id(system, claim.own_id)
-        return self.secrets.event_id(system, student, claim.module, claim.activity, claim.occurred_ms, claim.weight)
+        what: tuple[str | int, ...] = (claim.module, claim.activity, claim.occurred_ms, claim.weight)
+        named = () if claim.assessment is None else (claim.assessment,)
+        return self.secrets.event_id(system, student, *what, *named)

@@ -67,10 +67,16 @@ class Source(Entry, frozen=True, kw_only=True):
 
 
 class Activity(Entry, frozen=True, kw_only=True):
-    """A canonical type of activity, whether it counts as engagement, and the xAPI verbs that lead to it."""
+    """A canonical type of activity, whether it counts as engagement, and the xAPI verbs that lead to it.
+
+    Attributes:
+        sources: the only ones whose systems may report it; any where empty. A verb of such an activity leads to it in
+            their statements, and in those of other sources to the activity that has it without naming sources.
+    """
 
     qualifying: bool
     verbs: tuple[str, ...] = ()
+    sources: tuple[Name, ...] = ()
 
 
 class Exclusion(Entry, frozen=True, kw_only=True):

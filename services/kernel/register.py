@@ -114,10 +114,14 @@ class Register(Worded, frozen=True, kw_only=True, dict=True):
         """Activities by name."""
         return {entry.name: entry for entry in self.activities}
 
-    @cached_property
-    def activity_of_verb(self) -> dict[str, Activity]:
-        """Activities by xAPI verb id."""
-        return {verb: entry for entry in self.activities for verb in entry.verbs}
+    def activities_of(self, source: str) -> dict[str, Activity]:
+        """The activities that systems of a source may report, by name."""
+        return {entry.name: entry for entry in self.activities if not entry.sources or source in entry.sources}
+
+    def verbs_of(self, source: str) -> dict[str, Activity]:
+        """What each xAPI verb leads to in statements of a source."""
+        reported = sorted(self.activities_of(source).values(), key=lambda entry: bool(entry.sources))
+        return {verb: entry for entry in reported for verb in entry.verbs}
 
     @cached_property
     def indicator(self) -> dict[str, IndicatorEntry]:
@@ -196,9 +200,14 @@ def parse_register(text: bytes, path: Path) -> Register:
 
 
 def _twice(register: Register) -> Iterator[str]:
-    """Names must be unique in their kind, and a verb must lead to one activity."""
+    """Names must be unique in their kind, and a verb must lead to one activity in the statements of a source."""
     names = Counter((kind, entry.name) for kind, entry in register.entries())
-    verbs = Counter(("verbs", verb) for entry in register.activities for verb in entry.verbs)
+    verbs = Counter(
+        (f"verbs of {source}" if source else "verbs", verb)
+        for entry in register.activities
+        for source in entry.sources or ("",)
+        for verb in entry.verbs
+    )
     return (f"{name!r} in {kind}" for (kind, name), times in (names + verbs).items() if times > 1)
 
 
@@ -207,6 +216,7 @@ def _undeclared(register: Register) -> Iterator[str]:
     used += [("purpose", r.purpose) for r in register.rules]
     used += [("purpose", p.needs) for p in register.purposes if p.needs]
     used += [("source", s) for i in register.indicators for s in i.sources]
+    used += [("source", s) for a in register.activities for s in a.sources]
     used += [("indicator", r.indicator) for r in register.rules]
     used += [("indicator", t.indicator) for t in register.thresholds]
     used += [("role", r) for p in register.purposes for r in p.seen_by]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.adapters.tick_log import last_tick_ms
+from services.ingest.adapters.tick_log import last_tick
 from services.ingest.domain import Secrets
 from services.kernel.clock import HOUR_MS
 from services.kernel.codec import encode
@@ -154,16 +154,20 @@ def test_live_the_door_ticks_by_itself_in_every_partition(tmp_path: Path, kafka_
 
 
 def test_the_last_tick_is_found_behind_many_events(kafka_settings: KafkaSettings) -> None:
-    assert asyncio.run(last_tick_ms(kafka_settings)) is None
-    write(kafka_settings, ACTIVITY_EVENTS, None, encode(ClockTicked(at_ms=AT_MS - HOUR_MS)), partition=0)
-    write(kafka_settings, ACTIVITY_EVENTS, None, encode(ClockTicked(at_ms=AT_MS)), partition=0)
+    """With the latest that was heard, since each door says in its ticks only what it has heard itself."""
+    assert asyncio.run(last_tick(kafka_settings)) is None
+    one = ClockTicked(at_ms=AT_MS - HOUR_MS, heard={"vle": AT_MS - HOUR_MS, "library": 0})
+    other = ClockTicked(at_ms=AT_MS, heard={"vle": 0, "library": AT_MS - 1})
+    for tick in (one, other):
+        write(kafka_settings, ACTIVITY_EVENTS, None, encode(tick), partition=0)
     write(kafka_settings, ACTIVITY_EVENTS, None, b"{broken", partition=0)
     for serial in range(20):
         event_ = activity(student_of("31000001"), AT_MS, serial)
         write(kafka_settings, ACTIVITY_EVENTS, None, encode(event_), partition=0)
-    assert asyncio.run(last_tick_ms(kafka_settings, first_step=2)) == AT_MS
+    found = asyncio.run(last_tick(kafka_settings, first_step=2))
+    assert found == ClockTicked(at_ms=AT_MS, heard={"vle": AT_MS - HOUR_MS, "library": AT_MS - 1})
 
 
 def test_without_a_broker_the_last_tick_is_not_guessed() -> None:
     with pytest.raises(TransientError):
-        asyncio.run(last_tick_ms(NOWHERE))
+        asyncio.run(last_tick(NOWHERE))

@@ -15,6 +15,7 @@ from services.ingest.adapters.sources import Scope, add_source, load_sources
 from services.ingest.api import routes
 from services.ingest.app import api_of, create_app
 from services.ingest.domain import Secrets
+from services.ingest.feeds import Feeds
 from services.ingest.handlers import Door
 from services.ingest.http.answers import Rejected, on_error
 from services.ingest.ticks import Ticks
@@ -157,6 +158,7 @@ class LogInMemory:
     def __init__(self) -> None:
         self.records: list[ActivityRecorded | int] = []
         self.away = False
+        self.heard: list[dict[str, int]] = []
         self.attempts = 0
         self.gate: asyncio.Event | None = None
 
@@ -165,10 +167,11 @@ class LogInMemory:
         await self._pass()
         self.records.extend(events)
 
-    async def tick(self, at_ms: int) -> None:
-        """Keep the tick."""
+    async def tick(self, tick: ClockTicked) -> None:
+        """Keep the tick, and apart what it says was heard."""
         await self._pass()
-        self.records.append(at_ms)
+        self.records.append(tick.at_ms)
+        self.heard.append(tick.heard)
 
     async def _pass(self) -> None:
         self.attempts += 1
@@ -188,11 +191,14 @@ class DoorInMemory:
         self.auth = {"Authorization": f"Bearer vle-test.{key}"}
         self.file, self.consents, self.log, self.metrics = file, ConsentsInMemory(), LogInMemory(), IngestMetrics()
         turnstile = Turnstile(changes.get("max_in_flight_bytes", 1_000_000))
-        self.ticks = Ticks(clock, self.log, turnstile, self.metrics)
+        sources = load_sources(file, register)
+        self.feeds = Feeds(sources.kinds, self.metrics)
+        self.ticks = Ticks(clock, self.log, turnstile, self.feeds, self.metrics)
         self.ticks.recovered(None)
         self.door = Door(
             consents=self.consents,
             log=self.log,
+            feeds=self.feeds,
             ticks=self.ticks,
             turnstile=turnstile,
             metrics=self.metrics,
@@ -203,7 +209,7 @@ class DoorInMemory:
         settings = Settings(ingest=IngestSettings(**({"max_batch": 5, "max_body_bytes": 10_000} | changes)))
         self.app = FastAPI()
         self.app.add_exception_handler(Rejected, on_error)
-        self.app.include_router(routes(api_of(self.door, register, settings), load_sources(file, register)))
+        self.app.include_router(routes(api_of(self.door, register, settings), sources))
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def post(self, body: Any, path: str = "/v1/events", **headers: str) -> Any:

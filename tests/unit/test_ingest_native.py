@@ -42,6 +42,23 @@ def test_a_good_event_is_read_as_it_was_sent(
     assert read(sent).claims == [Claim(own_id, student, module, activity, AT_MS, weight)]
 
 
+@pytest.mark.parametrize("name", ["ESSAY-1", "tma_1752", "4711", "unit.3-report"])
+def test_work_that_is_handed_in_may_have_its_name(name: str) -> None:
+    [claim] = read(event("31000001", activity="assignment", assessment=name)).claims
+    assert claim.assessment == name
+
+
+@pytest.mark.parametrize("activity", ["attended", "absent"])
+def test_only_attendance_systems_report_who_came_and_who_did_not(activity: str) -> None:
+    sent = json.dumps(event("31000001", activity=activity)).encode()
+    taken, refused = (
+        Reader(Screen(REGISTER), REGISTER.activities_of(source)).read_document(sent, 10, None)
+        for source in ("attendance", "vle")
+    )
+    assert [claim.activity for claim in taken.claims] == [activity]
+    assert [refusal.reason for refusal in refused.refusals] == ["unknown-activity"]
+
+
 def test_one_event_needs_no_array() -> None:
     reading = READER.read_document(json.dumps(event("31000001")).encode(), 10, None)
     assert [claim.person for claim in reading.claims] == ["31000001"]
@@ -66,6 +83,12 @@ def test_one_event_needs_no_array() -> None:
         ({"at": "yesterday"}, "bad-time", "ISO 8601"),
         ({"activity": "telepathy"}, "unknown-activity", "forum"),
         ({"wieght": 2}, "unknown-field", "weight"),
+        ({"activity": "assignment", "assessment": "my first essay"}, "invalid-field", "the piece of work's name"),
+        ({"activity": "assignment", "assessment": "-1"}, "invalid-field", "assessment: cannot be used"),
+        ({"activity": "assignment", "assessment": "ESSAY-1\n"}, "invalid-field", "assessment: cannot be used"),
+        ({"activity": "assignment", "assessment": "x" * 101}, "invalid-field", "assessment: cannot be used"),
+        ({"activity": "assignment", "assessment": 1}, "invalid-field", "assessment: cannot be used"),
+        ({"assessment": "ESSAY-1"}, "invalid-field", "'assignment'"),
     ],
 )
 def test_a_wrong_event_is_refused_with_the_mend(changes: dict[str, Any], reason: str, word: str) -> None:
@@ -133,7 +156,11 @@ def test_no_lines_are_no_batch() -> None:
         READER.read_lines(b"\n \r\n", 10, None)
 
 
-@given(st.dictionaries(st.sampled_from([*event("s"), "id", "weight", "x"]), st.none() | st.text() | st.integers()))
+@given(
+    st.dictionaries(
+        st.sampled_from([*event("s"), "id", "weight", "assessment", "x"]), st.none() | st.text() | st.integers()
+    )
+)
 def test_any_object_is_read_or_refused(found: dict[str, Any]) -> None:
     reading = READER.read_document(json.dumps(found).encode(), 10, None)
     assert len(reading.claims) + len(reading.refusals) == 1

@@ -8,11 +8,13 @@ from typing import Any, Literal
 import pytest
 
 from services.ingest.domain import Claim, Secrets
+from services.ingest.feeds import Feeds
 from services.ingest.handlers import Door
 from services.ingest.ticks import TickRefused, Ticks
 from services.ingest.turnstile import Turnstile
 from services.kernel.clock import HOUR_MS, SystemClock
 from services.kernel.errors import TransientError
+from services.kernel.events import ClockTicked
 from services.kernel.ids import Pseudonyms
 from services.kernel.metrics import IngestMetrics
 from tests.support.door import AT_MS, SECRET, ConsentsInMemory, LogInMemory, student_of
@@ -20,12 +22,13 @@ from tests.support.students import consent
 from tests.support.waiting import eventually_async
 
 CLAIM = Claim("1", "31000001", "HIST101", "forum", AT_MS)
+FEEDS = Feeds((), IngestMetrics())  # none is connected, so that ticks say nothing of them
 
 
 def ticks(mode: Literal["live", "replay"] = "replay") -> tuple[Ticks, LogInMemory]:
     """Ticks on a log in memory, with no tick as yet."""
     log = LogInMemory()
-    made = Ticks(mode, log, Turnstile(1000), IngestMetrics())
+    made = Ticks(mode, log, Turnstile(1000), FEEDS, IngestMetrics())
     made.recovered(None)
     return made, log
 
@@ -35,6 +38,7 @@ def door(turnstile: Turnstile, log: LogInMemory, made: Ticks) -> Door:
     return Door(
         consents=ConsentsInMemory(consent(student_of("31000001"))),
         log=log,
+        feeds=FEEDS,
         ticks=made,
         turnstile=turnstile,
         metrics=IngestMetrics(),
@@ -62,15 +66,15 @@ def test_there_is_room_up_to_the_bound_and_again_after() -> None:
 def test_a_tick_stands_after_the_events_that_were_taken_before_it_and_before_those_after() -> None:
     async def scenario() -> list[Any]:
         turnstile, log = Turnstile(1000), LogInMemory()
-        made = Ticks("replay", log, turnstile, IngestMetrics())
+        made = Ticks("replay", log, turnstile, FEEDS, IngestMetrics())
         made.recovered(None)
         entrance = door(turnstile, log, made)
         log.gate = asyncio.Event()
-        first = asyncio.create_task(entrance.take("vle", "vle", [CLAIM]))
+        first = asyncio.create_task(entrance.take("vle", "vle", [CLAIM], sent=1))
         await eventually_async(lambda: _true(turnstile.writing == 1))
         tick = asyncio.create_task(made.set_by_replayer(AT_MS))
         await eventually_async(lambda: _true(turnstile.closed))
-        second = asyncio.create_task(entrance.take("vle", "vle", [CLAIM]))
+        second = asyncio.create_task(entrance.take("vle", "vle", [CLAIM], sent=1))
         log.gate.set()
         await asyncio.gather(first, tick, second)
         return [record if isinstance(record, int) else "event" for record in log.records]
@@ -155,7 +159,7 @@ def test_live_the_door_ticks_at_each_full_hour_and_catches_up_after_a_failure(mo
 def test_live_a_log_that_is_ahead_of_the_machine_is_not_set_back() -> None:
     async def scenario() -> None:
         made, log = ticks("live")
-        made.recovered(SystemClock().now_ms() + 10 * HOUR_MS)
+        made.recovered(ClockTicked(at_ms=SystemClock().now_ms() + 10 * HOUR_MS))
         running = asyncio.create_task(made.run_live(SystemClock()))
         await asyncio.wait([running], timeout=0.1)
         assert not running.done()
@@ -168,11 +172,11 @@ def test_live_a_log_that_is_ahead_of_the_machine_is_not_set_back() -> None:
 def test_before_the_last_tick_is_known_no_time_is_set_and_nothing_is_taken() -> None:
     async def scenario() -> None:
         turnstile, log = Turnstile(1000), LogInMemory()
-        made = Ticks("replay", log, turnstile, IngestMetrics())
+        made = Ticks("replay", log, turnstile, FEEDS, IngestMetrics())
         with pytest.raises(TransientError, match="not yet known"):
             await made.set_by_replayer(AT_MS)
         with pytest.raises(TransientError, match="not yet known"):
-            await door(turnstile, log, made).take("vle", "vle", [CLAIM])
+            await door(turnstile, log, made).take("vle", "vle", [CLAIM], sent=1)
         assert log.records == []
 
     asyncio.run(scenario())

@@ -49,7 +49,14 @@ def test_entries_are_found_by_name_and_activities_by_verb() -> None:
     assert REGISTER.activity["login"].qualifying is False
     assert REGISTER.indicator["days-since-last-activity"].alert == 14
     assert REGISTER.rule["days-since-last-activity"].level == "alert"
-    assert REGISTER.activity_of_verb["http://id.tincanapi.com/verb/viewed"].name == "page"
+    assert REGISTER.verbs_of("vle")["http://id.tincanapi.com/verb/viewed"].name == "page"
+
+
+def test_an_activity_of_some_sources_is_reported_by_their_systems_only() -> None:
+    verb = "http://adlnet.gov/expapi/verbs/attended"
+    assert REGISTER.verbs_of("attendance")[verb].name == "attended"
+    assert REGISTER.verbs_of("vle")[verb].name == "collaboration"
+    assert REGISTER.activities_of("attendance").keys() - REGISTER.activities_of("vle") == {"attended", "absent"}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +65,11 @@ def test_entries_are_found_by_name_and_activities_by_verb() -> None:
         ('name = "library"', 'name = "vle"', "'vle' in sources"),
         ('name = "volume-28"', 'name = "volume-7"', "'volume-7' in indicators"),
         ('"http://activitystrea.ms/start"', '"http://activitystrea.ms/submit"', "submit' in verbs"),
+        (
+            'qualifying = false\nsources = ["attendance"]',
+            'qualifying = false\nverbs = ["http://adlnet.gov/expapi/verbs/attended"]\nsources = ["attendance"]',
+            "attended' in verbs of attendance",
+        ),
     ],
 )
 def test_a_name_or_verb_that_stands_twice_is_refused(old: str, new: str, twice: str, tmp_path: Path) -> None:
@@ -152,7 +164,7 @@ def test_an_excluded_source_is_barred_without_regard_to_case(source: str, barred
 
 def test_no_declared_source_or_verb_is_excluded() -> None:
     assert [s for s in REGISTER.source if REGISTER.exclusion_of_source(s) or REGISTER.exclusion_of(s)] == []
-    assert [v for v in REGISTER.activity_of_verb if REGISTER.exclusion_of(v)] == []
+    assert [v for a in REGISTER.activities for v in a.verbs if REGISTER.exclusion_of(v)] == []
 
 
 @pytest.mark.requirement("R4")

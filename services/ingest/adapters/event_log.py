@@ -80,13 +80,13 @@ class EventLog:
         await self._written(producer, (self._send_event(producer, event) for event in events))
         self._lately_s.append(time.monotonic() - began)
 
-    async def tick(self, at_ms: int) -> None:
+    async def tick(self, tick: ClockTicked) -> None:
         """Write a tick into every partition.
 
         Raises:
             TransientError: not all were acknowledged; writing it again is harmless.
         """
-        producer, value = await self.connect(), encode(ClockTicked(at_ms=at_ms))
+        producer, value = await self.connect(), encode(tick)
         numbers = range(self._kafka.partitions)
         await self._written(producer, (producer.send(self._topic, value, partition=number) for number in numbers))
 

@@ -30,6 +30,8 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
         source: the kind of system, as the policy register declares it; None where it may only set the clock.
         key_sha256: of its key, which is long and random.
         home_page: of the accounts in its xAPI statements whose names are the institution's person ids.
+        assignments: what the object's id begins with in its xAPI statements about work that is handed in; the rest of
+            it is the name of the piece of work, as in the directory. None where they do not tell.
     """
 
     name: Name
@@ -38,6 +40,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     formats: tuple[Format, ...] = ()
     scopes: tuple[Scope, ...] = ("events",)
     home_page: str | None = None
+    assignments: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class Sources:
@@ -45,6 +48,12 @@ class Sources:
 
     def __init__(self, entries: Sequence[Source]) -> None:
         self._by_name = {entry.name: entry for entry in entries}
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of systems that events come from."""
+        sending = (entry.source for entry in self._by_name.values() if "events" in entry.scopes)
+        return frozenset(filter(None, sending))
 
     def authenticate(self, authorization: str | None) -> Source | None:
         """The source of an `Authorization` header: `Basic` with name and key, or `Bearer name.key`."""

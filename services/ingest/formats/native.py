@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from services.ingest.domain import Claim, Refused, Screen
+from services.ingest.domain import ASSESSMENT, HAND_IN, LONGEST_ASSESSMENT, Claim, Refused, Screen
 from services.ingest.formats.text import field_names, moment_ms, read_json
 
 _Text = Annotated[
@@ -30,6 +30,7 @@ class NativeEvent(Struct, frozen=True, kw_only=True, gc=False):
     at: str
     id: _Text | None = None
     weight: Annotated[int, Meta(ge=1, le=100_000)] = 1
+    assessment: Annotated[str, Meta(max_length=LONGEST_ASSESSMENT, pattern=ASSESSMENT)] | None = None
 
 
 class Refusal(Struct, frozen=True, omit_defaults=True):
@@ -50,12 +51,15 @@ class Reading(Struct, frozen=True):
 
 
 class Reader:
-    """Reads the format by the rules of a policy register."""
+    """Reads the format by the rules of a policy register.
+
+    `activities` are those that systems of one kind of source may report.
+    """
 
     def __init__(self, screen: Screen, activities: Iterable[str]) -> None:
         self._screen = screen
         self._activities = frozenset(activities)
-        self._permitted = f"Use one that the policy register declares: {', '.join(sorted(self._activities))}."
+        self._permitted = f"Use one that the policy register declares for your system: {', '.join(sorted(activities))}."
 
     def read_document(self, data: bytes, limit: int, latest_ms: int | None) -> Reading:
         """Read one object or an array of them.
@@ -99,8 +103,12 @@ class Reader:
         if event.activity not in self._activities:
             self._screen.refuse_excluded((event.activity,))
             raise Refused("unknown-activity", f"activity: not a known kind of activity. {self._permitted}")
+        if event.assessment is not None and event.activity != HAND_IN:
+            raise Refused(
+                "invalid-field", f"assessment: only work that is handed in has one; send it with {HAND_IN!r}."
+            )
         at_ms = moment_ms(event.at, latest_ms)
-        return Claim(event.id, event.student, event.module, event.activity, at_ms, event.weight)
+        return Claim(event.id, event.student, event.module, event.activity, at_ms, event.weight, event.assessment)
 
     def _strip(self, found: Mapping[str, Any]) -> Iterator[str]:
         """The special categories of the further fields.
@@ -125,6 +133,8 @@ _MEND = {
     "at": "when it happened, ISO 8601 with offset",
     "id": "the source system's own id of the event, 1 to 200 characters, no blanks at its ends",
     "weight": "how many actions it stands for, a whole number from 1 to 100000",
+    "assessment": f"the piece of work's name in the directory: 1 to {LONGEST_ASSESSMENT} letters and digits, with "
+    "- _ . between them, such as ESSAY-1",
 }
 
 
@@ -139,7 +149,7 @@ def _typed(found: dict[str, Any]) -> NativeEvent:
 
 def _wrong_field(found: Mapping[str, Any]) -> str:
     """The first field that is missing or wrong: each alone beside good ones would fail as well."""
-    good = {"student": "s", "module": "m", "activity": "a", "at": "t", "id": "i", "weight": 1}
+    good = {"student": "s", "module": "m", "activity": "a", "at": "t", "id": "i", "weight": 1, "assessment": "a"}
     required = {"student", "module", "activity", "at"}
     for name, fits in good.items():
         if name not in found and name in required:

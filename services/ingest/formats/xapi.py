@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
-from services.ingest.domain import Claim, HeldOut, Refused, Screen
+from services.ingest.domain import ASSESSMENT, HAND_IN, LONGEST_ASSESSMENT, Claim, HeldOut, Refused, Screen
 from services.ingest.formats.text import field_names, moment_ms, read_json
 from services.ingest.formats.xapi_rules import Wrong, a_statement
 
@@ -53,6 +54,7 @@ class Reader:
         limit: int,
         *,
         home_page: str | None,
+        assignments: str | None,
         now_ms: int,
         latest_ms: int | None,
         new_id: Callable[..., str],
@@ -74,7 +76,7 @@ class Reader:
             self._check(statement, pointer, reading)
             at_ms = _moment(statement, pointer, now_ms, latest_ms)
             reading.ids.append(_id_of(statement, at_ms, new_id))
-            self._map(statement, at_ms, home_page, reading)
+            self._map(statement, at_ms, home_page, assignments, reading)
         _refuse_repeated(reading.ids)
         return reading
 
@@ -92,7 +94,14 @@ class Reader:
             raise refused.at(pointer) from None
         reading.stripped.update(self._screen.special_categories(names))
 
-    def _map(self, statement: Mapping[str, Any], at_ms: int, home_page: str | None, reading: Reading) -> None:
+    def _map(
+        self,
+        statement: Mapping[str, Any],
+        at_ms: int,
+        home_page: str | None,
+        assignments: str | None,
+        reading: Reading,
+    ) -> None:
         activity = self._activity_of_verb.get(statement["verb"]["id"])
         account = statement["actor"].get("account", {})
         known = home_page is not None and _same_page(account.get("homePage", ""), home_page)
@@ -104,7 +113,8 @@ class Reader:
         elif not module:
             reading.held_out["no-module"] += 1
         else:
-            reading.claims.append(Claim(reading.ids[-1], account["name"], module, activity, at_ms))
+            work = _assessment(statement["object"]["id"], assignments) if activity == HAND_IN else None
+            reading.claims.append(Claim(reading.ids[-1], account["name"], module, activity, at_ms, assessment=work))
 
 
 def _kinds(value: dict[str, Any] | list[Any]) -> Iterator[str]:
@@ -155,6 +165,14 @@ def _module(statement: Mapping[str, Any]) -> str | None:
     if course is None:
         course = next(iter(groupings), None)
     return None if course is None else _code(course)
+
+
+def _assessment(object_id: str, assignments: str | None) -> str | None:
+    """The name of the piece of work, where the system's entry says how its ids begin and this one does."""
+    if assignments is None or not object_id.startswith(assignments):
+        return None
+    name = unquote(object_id.removeprefix(assignments))
+    return name if len(name) <= LONGEST_ASSESSMENT and re.match(ASSESSMENT, name) else None
 
 
 def _listed(value: Any) -> list[Any]:

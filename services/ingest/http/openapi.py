@@ -48,6 +48,11 @@ _EVENT_SCHEMA = {
         "activity": {"type": "string", "description": "A kind of activity that the policy register declares."},
         "at": {"type": "string", "format": "date-time"},
         "weight": {"type": "integer", "minimum": 1, "maximum": 100_000, "default": 1},
+        "assessment": {
+            "type": "string",
+            "maxLength": 100,
+            "description": "Of work that is handed in (activity `assignment`): its name in the directory's due dates.",
+        },
     },
 }
 _RECEIPT = {
@@ -160,7 +165,9 @@ POST_STATEMENTS: dict[str, Any] = {
 GET_ABOUT: dict[str, Any] = {"summary": "Which versions of xAPI are spoken"}
 POST_CLOCK: dict[str, Any] = {
     "summary": "Say what time it is in a replay",
-    "description": "Writes a tick into every partition, after all events taken before it. Needs the scope `clock`.",
+    "description": "Writes a tick into every partition, after all events taken before it. Needs the scope `clock`. "
+    "`heard` says when systems of each kind had last sent anything by then, whoever it was about, so that a feed that "
+    "had stopped is told from students who were away; a kind that is not named is not watched.",
     "responses": {
         200: {
             "description": "The tick stands in the log.",
@@ -173,8 +180,15 @@ POST_CLOCK: dict[str, Any] = {
         "requestBody": {
             "required": True,
             "content": _json(
-                {"type": "object", "required": ["at_ms"], "properties": {"at_ms": {"type": "integer"}}},
-                {"at_ms": 1_770_112_800_000},
+                {
+                    "type": "object",
+                    "required": ["at_ms"],
+                    "properties": {
+                        "at_ms": {"type": "integer"},
+                        "heard": {"type": "object", "additionalProperties": {"type": "integer"}},
+                    },
+                },
+                {"at_ms": 1_770_112_800_000, "heard": {"vle": 1_770_112_798_000}},
             ),
         }
     },
