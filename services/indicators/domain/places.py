@@ -98,14 +98,24 @@ class Figure:
     Attributes:
         values: [n]; without meaning where not `said`.
         said: [n]; whether the figure can be said.
-        why: the reason where it cannot, such as "too-few-active-days".
+        why: the reason where it cannot, such as "too-few-active-days"; [n] where it differs.
         judged: [n]; where said, whether its levels apply; such as of the time to first activity, only until then.
             None where they always do.
-        inputs: [n] each; what the value was made from, by the names that the register's words use.
+        seen: [n]; whether all that the figure looks at could be seen; None where its window says so.
+        began: [n]; the local day from which on the value has been growing, such as the last active one; None where
+            it begins to hold on the day on which it is judged.
+        inputs: [n] each; what the value was made from, by the names that the register's words use; NaN where there
+            is no such input.
     """
 
     values: Floats
     said: Bools
-    why: str = ""
+    why: str | NDArray[np.str_] = ""
     judged: Bools | None = None
+    seen: Bools | None = None
+    began: Ints | None = None
     inputs: dict[str, Floats | Ints] = field(default_factory=dict)
+
+    def reason(self, place: int) -> str:
+        """Why the figure of that place cannot be said."""
+        return self.why if isinstance(self.why, str) else str(self.why[place])

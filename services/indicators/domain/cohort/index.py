@@ -29,6 +29,11 @@ def at_or_below(values: Floats, among: Floats) -> Floats:
 
 
 def engagement_index(shares: Sequence[Floats]) -> Floats:
-    """[n]; 5 × the equal-weight mean of the parts' centiles. Untrained; where nothing fell due, all are level in it."""
-    mean: Floats = np.mean(shares, axis=0)
-    return 5 * mean
+    """[n]; 5 × the equal-weight mean of the parts' shares; NaN where there are none.
+
+    Untrained. A part that cannot be said is NaN, and left out of that place's mean.
+    """
+    parts = np.array(shares)
+    said = ~np.isnan(parts)
+    total, number = np.where(said, parts, 0).sum(axis=0), said.sum(axis=0)
+    return np.where(number > 0, 5 * total / np.maximum(number, 1), np.nan)
