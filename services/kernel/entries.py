@@ -119,7 +119,9 @@ class IndicatorEntry(Entry, frozen=True, kw_only=True):
     """An indicator: its formula in words, what it reads, and from which value on it is a watch or an alert.
 
     Attributes:
-        says: a sentence that tells a person the value, with `{value}` and the names of the formula's inputs in braces.
+        unit: of the value; "" where it has none. Words for people know how to count the units of the shipped register.
+        says: a sentence that tells a person the value, with `{value}` and the names of the formula's inputs in braces,
+            each with the unit that it is counted in after a colon, where it has one.
         watch, alert: the levels' thresholds for all modules, at any time that no `Threshold` speaks of.
         recovery: an alert or watch, once reached, ends only when the value has come back to this (hysteresis); None
             where it ends as soon as its threshold no longer holds.
@@ -135,7 +137,7 @@ class IndicatorEntry(Entry, frozen=True, kw_only=True):
     alert: float | None = None
     recovery: float | None = None
     part_time_factor: float = 1
-    direction: Literal["at-least", "at-most"] = "at-least"
+    direction: Literal["at-least", "at-most", "below"] = "at-least"
 
 
 class Threshold(Entry, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from sqlalchemy import MetaData
 import services.consent.adapters as consent_adapters
 from services.consent.adapters import ledger
 from services.consent.notices import load_notices
-from services.indicators.domain.engagement import FORMULAS
+from services.indicators.domain.formulas import FORMULAS
 from services.ingest.domain import Reason, Screen
 from services.kernel import consents, topics
 from services.kernel.register import load_register

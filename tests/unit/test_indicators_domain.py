@@ -13,10 +13,10 @@ from services.indicators.domain.engagement import (
     FORMULAS,
     Activity,
     activity,
-    check_declared,
     weekly_active_days,
 )
-from services.indicators.domain.rules import Situation, judge, level, threshold
+from services.indicators.domain.formulas import check_declared
+from services.indicators.domain.one_by_one import Situation, judge, level, threshold
 from services.indicators.domain.window import (
     HISTORY_DAYS,
     ModuleWindows,

@@ -6,12 +6,10 @@ being here stops the start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from services.indicators.domain.window import ModuleWindows
-from services.kernel.errors import ConfigurationError
-from services.kernel.register import Register
 
 WEEKS_SHOWN = 8
 
@@ -84,21 +82,3 @@ FORMULAS: dict[str, Formula] = {
     "volume-7": volume(7),
     "volume-28": volume(28),
 }
-
-
-def check_declared(register: Register) -> None:
-    """Compare the formulas with the register.
-
-    Raises:
-        ConfigurationError: one has what the other lacks.
-    """
-    declared, known = set(register.indicator), set(FORMULAS)
-    if declared != known:
-        raise ConfigurationError(
-            "The policy register and the formulas must name the same indicators. "
-            f"Declared without a formula: {_names(declared - known)}; undeclared: {_names(known - declared)}."
-        )
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "none"

@@ -35,7 +35,8 @@ def days_since_last_activity(places: Places) -> Figure:
     Unit: days; 0 where an event is ahead of the clock. Recency is the oldest of activity measures: the R of the
     recency, frequency, monetary value of direct marketing.
     """
-    return _always(places.elapsed(counted_from(places)))
+    days = places.elapsed(counted_from(places)).astype(float)
+    return Figure(days, _all(places), began=counted_from(places))
 
 
 def active_days(window: int) -> Formula:
@@ -127,7 +128,7 @@ def time_to_first_activity(places: Places) -> Figure:
     start = places.elapsed(np.where(broken, places.since_day, places.start_day))
     first = np.where(began, places.elapsed(places.first_day), 0)
     value = np.maximum(start - first, 0).astype(float)
-    return Figure(value, _all(places), judged=~began, inputs={"begun": began.astype(np.int64)})
+    return Figure(value, _all(places), judged=~began, began=places.since_day)
 
 
 def late_work(places: Places) -> Figure:
@@ -212,4 +213,5 @@ def _volume(places: Places, window: int, skipped: int = 0) -> Floats:
 
 
 def _of_due(places: Places, pieces: Ints) -> Figure:
-    return Figure(pieces.astype(float), places.due > 0, "no-due-work", inputs={"due": places.due})
+    seen = places.seen(28) | (places.since_day == places.start_day)  # nothing is due before the start
+    return Figure(pieces.astype(float), places.due > 0, "no-due-work", seen=seen, inputs={"due": places.due})

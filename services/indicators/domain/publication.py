@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from services.indicators.domain.engagement import FORMULAS, Activity, activity, weekly_active_days
+from services.indicators.domain.one_by_one import Change, Situation, judge, level
 from services.indicators.domain.permission import Permission
-from services.indicators.domain.rules import Change, Situation, judge, level
 from services.indicators.domain.window import ModuleWindows, StudentState
 from services.kernel.clock import day_number, iso_day
 from services.kernel.events import (
@@ -89,7 +89,7 @@ class Publisher:
         )
 
     def _figures(self, what: Activity, today: int, *, part_time: bool) -> Iterator[Indicator]:
-        for entry in self._register.indicators:
+        for entry in (e for e in self._register.indicators if e.name in FORMULAS):
             value = FORMULAS[entry.name](what, today)
             reached, limit = level(entry, value, part_time=part_time)
             yield Indicator(name=entry.name, value=value, window_days=entry.window_days, level=reached, threshold=limit)

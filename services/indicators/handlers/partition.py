@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from services.indicators.domain.engagement import check_declared
+from services.indicators.domain.formulas import check_declared
 from services.indicators.domain.permission import Permission, enforce, permission
 from services.indicators.domain.publication import Publisher, Subject
 from services.indicators.domain.window import StudentState, count, decode_state, encode_state
