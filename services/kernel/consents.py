@@ -10,6 +10,7 @@ from services.kernel.events import ConsentStateChanged, Grant
 
 INDIVIDUAL_INDICATORS = "individual-indicators"
 TUTOR_NOTIFY = "tutor-notify"
+COHORT_IMPROVEMENT = "cohort-improvement"
 
 
 def permitting(

@@ -32,10 +32,12 @@ from services.indicators.domain.cohort import (
     z_error,
 )
 from services.indicators.domain.cohort.counting import ALL_OF_IT, NOTHING
+from services.indicators.domain.permission import permission
 from services.indicators.domain.places import CALENDAR_DAYS, HISTORY_DAYS, NEVER, Figure, Floats, Places
 from services.kernel.clock import day_number, iso_day
 from services.kernel.codec import decoder, encode
-from services.kernel.events import CohortClosed, CohortCounted
+from services.kernel.consents import COHORT_IMPROVEMENT, INDIVIDUAL_INDICATORS
+from services.kernel.events import CohortClosed, CohortCounted, ConsentStateChanged, Grant
 from services.kernel.register import load_register
 from services.kernel.topics import COHORT_NORMS
 
@@ -64,7 +66,7 @@ def read(values: list[int]) -> tuple[float, float]:
 def places(
     n: int, *, start_day: int = TODAY - 60, since_day: int | None = None, active: list[int] | None = None
 ) -> Places:
-    """n places, all alike but that the days back in `active` have as much activity as the place's number plus one."""
+    """So many places, alike but that on the days back in `active` each did as much as its number plus one."""
     weights = np.zeros((n, HISTORY_DAYS), np.int64)
     for back in active or []:
         weights[:, back] = np.arange(n) + 1
@@ -369,3 +371,25 @@ def test_whoever_was_seen_for_less_than_the_window_is_counted_only_where_the_mod
     never = np.full(1, ALL_OF_IT)
     assert all(f.said.all() for f in members(young, figures, np.full(1, TODAY - 5), never).values())
     assert not any(f.said.any() for f in members(young, figures, np.full(1, TODAY - 50), never).values())
+
+
+def countable(individual: dict[str, int], cohort: dict[str, int], now_ms: int = 50) -> int | None:
+    """From when on a student may be counted, by the starts of the grants; those of sources in capitals have ended."""
+    grants = [
+        Grant(purpose=purpose, source=s.lower(), from_ms=at, until_ms=40 if s.isupper() else 99, notice="2026-1")
+        for purpose, given in ((INDIVIDUAL_INDICATORS, individual), (COHORT_IMPROVEMENT, cohort))
+        for s, at in given.items()
+    ]
+    consent = ConsentStateChanged(student="a" * 64, version=1, changed_ms=0, grants=tuple(grants))
+    return permission(consent, now_ms).cohort_ms
+
+
+@pytest.mark.requirement("R13")
+def test_a_student_is_counted_by_all_of_their_figures_or_not_at_all() -> None:
+    both = {"vle": 10, "library": 20}
+    assert countable(both, both) == 0
+    assert countable(both, both | {"attendance": 30}) == 0
+    assert countable(both, {"vle": 10}) is None
+    assert countable(both, {"vle": 10, "LIBRARY": 20}) is None
+    assert countable({}, both) is None
+    assert countable(both, {"vle": 30, "library": 5}) == 30
