@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deploy.demo.outcomes.tables import CODES, Columns, Wanted, whole
 from services.indicators.domain.places import Bools, Floats, Ints
+from services.indicators.evaluation.fairness import Labels
 from services.kernel.errors import ConfigurationError
-
-Labels = NDArray[np.object_]
 
 NOT_PASSING = ("Fail", "Withdrawn")
 _RESULTS = ("Pass", "Distinction", *NOT_PASSING)

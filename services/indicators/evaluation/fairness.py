@@ -18,7 +18,7 @@ from services.indicators.evaluation.scores import share
 
 SMALLEST_GROUP = 10
 
-Labels = NDArray[np.str_]  # [n]; the group of each student
+Labels = NDArray[np.object_]  # [n]; the group of each student, a str
 
 
 @dataclass(frozen=True, slots=True)

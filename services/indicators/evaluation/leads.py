@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.indicators.domain.places import NEVER, Bools, Ints
+from services.indicators.domain.places import NEVER, Ints
 from services.indicators.evaluation.scores import share
 
 
@@ -35,18 +35,16 @@ def days_left(first_day: Ints, end_day: Ints) -> Ints:
     return days
 
 
-def lead(first_day: Ints, end_day: Ints, outcome: Bools) -> Lead:
-    """The lead of one rule over the students with the outcome.
+def lead(first_day: Ints, end_day: Ints) -> Lead:
+    """The lead of one rule over n students with the outcome.
 
     Args:
         first_day: [n]; on which the rule first held; NEVER where it never did.
         end_day: [n]; of leaving, or the module's last.
-        outcome: [n].
     """
-    left = days_left(first_day[outcome], end_day[outcome])
-    with_it = int(outcome.sum())
+    left = days_left(first_day, end_day)
     return Lead(
-        reached=share(len(left), with_it),
+        reached=share(len(left), len(end_day)),
         days=float(np.median(left)) if len(left) else None,
-        early=share(int((left >= ENOUGH_DAYS).sum()), with_it),
+        early=share(int((left >= ENOUGH_DAYS).sum()), len(end_day)),
     )
