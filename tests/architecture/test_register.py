@@ -12,7 +12,7 @@ from sqlalchemy import MetaData
 import services.consent.adapters as consent_adapters
 from services.consent.adapters import ledger
 from services.consent.notices import load_notices
-from services.indicators.domain.formulas import FORMULAS
+from services.indicators.domain.formulas import COMPARED, FORMULAS
 from services.ingest.domain import Reason, Screen
 from services.kernel import consents, topics
 from services.kernel.register import load_register
@@ -61,7 +61,7 @@ def test_a_purpose_is_in_use_where_code_asks_consent_for_it_and_nowhere_else() -
 
 
 def test_every_indicator_has_its_formula_and_every_formula_its_indicator() -> None:
-    assert set(FORMULAS) == set(REGISTER.indicator)
+    assert {*FORMULAS, *COMPARED} == set(REGISTER.indicator)
 
 
 def test_pages_let_in_the_roles_that_see_something_and_no_other() -> None:

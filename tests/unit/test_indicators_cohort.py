@@ -249,7 +249,7 @@ def test_figures_tell_what_they_compare_with() -> None:
     assert centile.values[0] == pytest.approx(100 * 5.5 / 24, abs=1e-4)
     told = {name: float(value[0]) for name, value in z.inputs.items()}
     assert told == pytest.approx(
-        {"students": 24, "places": 32, "coverage": 75, "volume": 10, "median": median, "mad": mad}
+        {"students": 24, "places": 32, "coverage": 75, "volume": 10, "middle": 23, "median": median, "mad": mad}
     )
 
 
@@ -294,6 +294,7 @@ def test_the_index_is_five_times_the_mean_share() -> None:
     assert index.values == pytest.approx(expected, abs=1e-3)
     assert index.values.max() == pytest.approx(5)
     assert index.inputs["share-arrears"].tolist() == [100.0] * 20
+    assert index.inputs["parts"].tolist() == [4] * 20
 
 
 def test_the_index_leaves_out_what_cannot_be_seen_and_says_so() -> None:
@@ -305,6 +306,7 @@ def test_the_index_leaves_out_what_cannot_be_seen_and_says_so() -> None:
     module = np.zeros(20, np.int64)
     index = cohort_figures(compare(norms, module, own), module, list(norms.by_module().values()))["engagement-index"]
     assert np.isnan(index.inputs["share-arrears"][0])
+    assert index.inputs["parts"].tolist() == [3] + [4] * 19
     assert index.said.all()
     assert index.values[0] == pytest.approx(5 * (1 / 20 + 1 + 1) / 3, abs=1e-3)
 

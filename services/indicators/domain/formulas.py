@@ -175,6 +175,7 @@ FORMULAS: dict[str, Formula] = {
     "missing-work": missing_work,
     "attendance": attendance,
 }
+COMPARED = ("volume-28-centile", "volume-28-robust-z", "engagement-index")  # with the cohort: `cohort.comparison`
 
 
 def check_declared(register: Register) -> None:
@@ -183,7 +184,7 @@ def check_declared(register: Register) -> None:
     Raises:
         ConfigurationError: one has what the other lacks.
     """
-    declared, known = set(register.indicator), set(FORMULAS)
+    declared, known = set(register.indicator), {*FORMULAS, *COMPARED}
     if declared != known:
         raise ConfigurationError(
             "The policy register and the formulas must name the same indicators. "

@@ -13,10 +13,10 @@ import numpy as np
 from services.indicators.domain.cohort.histograms import MAD_TO_SIGMA
 from services.indicators.domain.cohort.index import INDEX_PARTS, engagement_index
 from services.indicators.domain.cohort.norms import FEWEST, VOLUME, ModuleNorm, Norms
-from services.indicators.domain.formulas import FORMULAS
+from services.indicators.domain.formulas import COMPARED, FORMULAS
 from services.indicators.domain.places import Bools, Figure, Floats, Ints, Places
 
-CENTILE, ROBUST_Z, INDEX = COHORT_FIGURES = ("volume-28-centile", "volume-28-robust-z", "engagement-index")
+CENTILE, ROBUST_Z, INDEX = COMPARED
 # The columns of what is kept: the volume, its mid-rank centile and z, then the shares that the index is the mean of.
 COLUMNS = ("volume", "centile", "z", *INDEX_PARTS)
 _DIGITS = 4  # kept; further ones are less than the buckets' error
@@ -77,13 +77,13 @@ def cohort_figures(stands: Floats, module: Ints, norms: Sequence[ModuleNorm | No
     students, places, coverage, median, mad = columns
     volume, centile, z, shares = stands[:, 0], stands[:, 1], stands[:, 2], stands[:, 3:]
     common = {"students": students, "places": places, "coverage": coverage}
+    compared = common | {"volume": volume, "middle": np.round(np.expm1(median))}
     small = np.where(students < FEWEST, TOO_SMALL, NO_COHORT)
-    parts = dict(zip((f"share-{name}" for name in INDEX_PARTS), 100 * shares.T, strict=True))
+    parts = {f"share-{name}": 100 * share for name, share in zip(INDEX_PARTS, shares.T, strict=True)}
+    parts["parts"] = (~np.isnan(shares)).sum(axis=1)
     return {
-        CENTILE: _said(centile, small, common | {"volume": volume}),
-        ROBUST_Z: _said(
-            z, np.where(mad == 0, NO_SPREAD, small), common | {"volume": volume, "median": median, "mad": mad}
-        ),
+        CENTILE: _said(centile, small, compared),
+        ROBUST_Z: _said(z, np.where(mad == 0, NO_SPREAD, small), compared | {"median": median, "mad": mad}),
         INDEX: _said(engagement_index(list(shares.T)), small, common | parts),
     }
 
