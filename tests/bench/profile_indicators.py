@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tests.bench.indicators.sampling import Place, Sampler
-from tests.bench.indicators.stages import InMemory, Stages
 from tests.bench.indicators.workload import Workload
+from tests.bench.profiling.sampling import Place, Sampler
+from tests.bench.profiling.stages import InMemory, Stages
 from tests.support import CHECKOUT
 
 RESULT = CHECKOUT / "build" / "bench" / "profile.json"
