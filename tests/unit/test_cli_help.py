@@ -23,6 +23,7 @@ COMMANDS = (
     "provision",
     "simulate-term",
     "replay oulad",
+    "evaluate oulad",
     "status",
     "consent import",
     "consent verify",
@@ -57,7 +58,7 @@ def test_each_command_says_what_it_does_what_it_needs_and_gives_an_example(name:
     assert [line for line in shown.output.splitlines() if len(line) > WIDTH] == []
 
 
-@pytest.mark.parametrize("group", ["", "consent", "replay", "serve", "work"])
+@pytest.mark.parametrize("group", ["", "consent", "evaluate", "replay", "serve", "work"])
 def test_no_command_is_cut_off_in_an_overview(group: str) -> None:
     shown = CliRunner().invoke(main, [*group.split(), "--help"], terminal_width=WIDTH)
     assert "..." not in shown.output.partition("Commands:")[2]

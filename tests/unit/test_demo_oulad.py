@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,19 +9,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from deploy.demo import oulad
 from deploy.demo.events import Event
 from deploy.demo.oulad import Invention, Placed, Presentation, Registration
 from services.kernel.errors import ConfigurationError
 from services.kernel.register import load_register
+from tests.support.oulad_files import Rows, write_csv, write_parquet
 
 LONDON = ZoneInfo("Europe/London")
 BBB = Presentation("BBB", "2013J", 3)
-Rows = Sequence[Sequence[Any]]
 
 COURSES = [["BBB", "2013J", 3], ["BBB", "2013B", 2]]
 VLE = [
@@ -56,21 +53,6 @@ TABLES: Mapping[str, tuple[Sequence[str], Rows]] = {
     ),
     "studentVle": (["code_module", "code_presentation", "id_student", "id_site", "date", "sum_click"], CLICKS),
 }
-
-
-def write_csv(folder: Path, name: str, columns: Sequence[str], rows: Rows) -> None:
-    with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([columns, *rows])
-
-
-def write_parquet(file: Path, columns: Sequence[str], rows: Rows) -> None:
-    """Numbers as floats, missing ones as null, as the dataset's usual Parquet form has them."""
-    values = {
-        column: [float(v) if isinstance(v, int) else None if v in ("", "?") else v for v in column_values]
-        for column, column_values in zip(columns, zip(*rows, strict=True), strict=True)
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(pa.table(values), file)
 
 
 @pytest.fixture
