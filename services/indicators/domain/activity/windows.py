@@ -1,0 +1,123 @@
+"""Rolling windows as columns: for each student, module and source a ring of local days.
+
+The ring's calendar is the partition's clock. A day's column begins anew, for all rows at once, when the clock comes near
+it; so counting an event is a few writes into flat memory, and a sweep reads all rows together. A ring holds the history
+that anything looks back over, a few days ahead of the clock, and a few days of slack behind: as long as a student's
+state is not older than the slack when it is written, what is written does not depend on when that was.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+import numpy as np
+
+from services.indicators.domain.activity.table import Column, Table
+from services.indicators.domain.places import HISTORY_DAYS, NEVER, Ints
+
+RING_DAYS = 64
+AHEAD_DAYS = 3  # an event further ahead of the clock than this is not counted; the door lets none in
+SLACK_DAYS = RING_DAYS - HISTORY_DAYS - AHEAD_DAYS
+MASK = RING_DAYS - 1  # a day's column is `day & MASK`
+MOST = (1 << 32) - 1  # of a day's sum of weights; more is not told apart
+
+
+class Ring(Table):
+    """Two numbers for each row and day; what they are is the owner's.
+
+    Attributes:
+        today: the local day of the clock; the days from `oldest` to `newest` are held.
+        first, second: flat views of the two planes, for single writes: the day's place is `row * RING_DAYS + (day &
+            MASK)`. They are other objects after `new`.
+    """
+
+    def __init__(self, columns: dict[str, Column] | None = None) -> None:
+        self.today = NEVER
+        planes = dict.fromkeys(("first", "second"), Column(np.uint32, RING_DAYS))
+        super().__init__(planes | (columns or {}))
+
+    @property
+    def oldest(self) -> int:
+        """The first day that is held."""
+        return self.newest - RING_DAYS + 1
+
+    @property
+    def newest(self) -> int:
+        """The last day that is held."""
+        return self.today + AHEAD_DAYS
+
+    def advance(self, today: int) -> None:
+        """The clock has come to a day; an earlier one changes nothing."""
+        if today <= self.today:
+            return
+        begun = np.arange(max(self.newest, today + AHEAD_DAYS - RING_DAYS) + 1, today + AHEAD_DAYS + 1)
+        for plane in ("first", "second"):
+            self[plane][: self.size, begun & MASK] = 0
+        self.today = today
+
+    def days(self, plane: str, rows: Ints, today: int) -> Ints:
+        """[n, HISTORY_DAYS]; a plane of these rows, column j for the day today - j."""
+        columns = (today - np.arange(HISTORY_DAYS)) & MASK
+        return self[plane][rows[:, None], columns]
+
+    def put(self, row: int, days: Ints, first: Ints, second: Ints) -> None:
+        """Write days of a row as a state has them; those that are not held are passed over."""
+        held = (days >= self.oldest) & (days <= self.newest)
+        self["first"][row, days[held] & MASK] = first[held]
+        self["second"][row, days[held] & MASK] = second[held]
+
+    def _resize(self, capacity: int) -> None:
+        super()._resize(capacity)
+        self.first, self.second = (memoryview(self[plane]).cast("B").cast("I") for plane in ("first", "second"))
+
+
+class Windows(Ring):
+    """Activity: sums of weights and types of activity by day, first and last day, and the sessions.
+
+    Attributes:
+        first_day, last_day: flat views of the columns of these names, which are kept for good.
+        sessions: by row; see `sessions`.
+    """
+
+    def __init__(self) -> None:
+        days = Column(np.int64, fill=NEVER)
+        self.sessions: list[array[int]] = []
+        super().__init__({"first_day": days, "last_day": days, "source": Column(np.int64)})
+
+    def begin(self, source: int, day: int, spans: array[int]) -> int:
+        """A row for the source of that number in the register, whose first activity was on this day."""
+        row = self.new()
+        self.sessions += [array("q")] * (row + 1 - len(self.sessions))
+        self.sessions[row] = spans
+        self["source"][row] = source
+        self["first_day"][row] = self["last_day"][row] = day
+        return row
+
+    def count(self, row: int, day: int, weight: int, kind: int) -> None:
+        """Add an event of a row that was begun on the day or another; a day that is not held only moves the first."""
+        if day > self.last_day[row]:
+            self.last_day[row] = day
+        elif day < self.first_day[row]:
+            self.first_day[row] = day
+        if self.oldest <= day <= self.newest:
+            cell = row * RING_DAYS + (day & MASK)
+            self.first[cell] = min(self.first[cell] + weight, MOST)
+            self.second[cell] |= kind
+
+    def free(self, row: int) -> None:
+        """Forget a row."""
+        super().free(row)
+        self.sessions[row] = array("q")
+
+    def _resize(self, capacity: int) -> None:
+        super()._resize(capacity)
+        self.first_day, self.last_day = (memoryview(self[name]) for name in ("first_day", "last_day"))
+
+
+def kind_bits(qualifying: Iterable[str]) -> dict[str, int]:
+    """A bit for each type of qualifying activity, in the register's order; those beyond the last bit share it."""
+    return {name: 1 << min(number, OTHER_KIND.bit_length() - 1) for number, name in enumerate(qualifying)}
+
+
+OTHER_KIND = 1 << 31  # of a type that the register does not name
