@@ -73,6 +73,7 @@ def templates(
         "day": formats.day,
         "listed": formats.listed,
         "number": formats.number,
+        "amount": formats.amount,
     }
     env.globals |= {
         "institution": settings.institution.name,

@@ -33,7 +33,6 @@ class RegisterPages:
 
     def install(self, app: FastAPI) -> None:
         """Add the register to the app."""
-        self.pages.env.filters["figure"] = view.figure
         router = APIRouter(include_in_schema=False)
         for path, answer in (
             (PATH, self.register),
