@@ -64,7 +64,16 @@ def _rounded(value: Any) -> Any:
 
 def _by_day(days: Sequence[DayScores]) -> Table:
     table = _table("Index and rule of 14 days without activity, against not passing")
-    for column in ("Day", "Students", "Not passing", "Rule flags", "precision", "recall", "Index AUC", "precision"):
+    for column in (
+        "Day",
+        "Students",
+        "Not passing",
+        "Rule flags",
+        "precision",
+        "recall",
+        "Index AUC",
+        "precision at that rate",
+    ):
         table.add_column(column, justify="right")
     for day in days:
         of = day.scores
@@ -76,17 +85,15 @@ def _by_day(days: Sequence[DayScores]) -> Table:
 
 def _by_rule(days: Sequence[DayScores]) -> Table:
     last = days[-1]
-    table = _table(
-        f"Each rule: flags / precision / recall by day; and of those who left by themselves until day {last.day}"
-    )
-    table.add_column("Rule")
+    table = _table(f"Each rule, in percent: flags / precision / recall; and of those who have left by day {last.day}")
+    table.add_column("Rule", no_wrap=True)
     for day in days:
         table.add_column(f"Day {day.day}", justify="right")
     for column in ("told before", "2 weeks before", "median days before"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", max_width=12)
     for name, scores in last.rules.items():
         flags = [day.rules[name].flagging for day in days]
-        cells = [" / ".join(map(_percent, (f.flagged, f.precision, f.recall))) for f in flags]
+        cells = [" / ".join(_percent(x, "") for x in (f.flagged, f.precision, f.recall)) for f in flags]
         leaving = scores.leaving
         median = "–" if leaving.days is None else f"{leaving.days:.0f}"
         table.add_row(name, *cells, _percent(leaving.reached), _percent(leaving.early), median)
@@ -105,7 +112,7 @@ def _by_group(days: Sequence[DayScores]) -> Table:
 
 
 def _by_presentation(days: Sequence[DayScores]) -> Table:
-    table = _table("Each presentation: not passing / rule flags / AUC of the index")
+    table = _table("Each presentation: not passing % / rule flags % / AUC of the index")
     table.add_column("Presentation")
     for day in days:
         table.add_column(f"Day {day.day}", justify="right")
@@ -115,7 +122,7 @@ def _by_presentation(days: Sequence[DayScores]) -> Table:
 
 
 def _presentation(scores: Scores) -> str:
-    return f"{_percent(scores.base)} / {_percent(scores.rule.flagged)} / {_number(scores.index.auc)}"
+    return f"{_percent(scores.base, '')} / {_percent(scores.rule.flagged, '')} / {_number(scores.index.auc)}"
 
 
 def _gap(gap: Gap) -> str:

@@ -117,6 +117,7 @@ def _csv(file: Path, wanted: Wanted, told: Told) -> Iterator[Any]:
                     strings_can_be_null=True,
                 ),
             )
+            yield _empty(reader.schema, wanted)
             for batch in reader:
                 told(opened.tell() / size)
                 yield batch
@@ -137,6 +138,10 @@ def _parquet(file: Path, wanted: Wanted, told: Told) -> Iterator[Any]:
                 told((done := done + len(batch)) / rows)
     except (pa.ArrowException, OSError) as error:
         raise ConfigurationError(f"{file} is no Parquet file that can be read: {error}. Fetch it anew") from None
+
+
+def _empty(schema: Any, wanted: Wanted) -> Any:
+    return pa.RecordBatch.from_pylist([], pa.schema([schema.field(name) for name in wanted.names]))
 
 
 def _check(file: Path, names: Sequence[str], wanted: Wanted) -> None:
