@@ -10,9 +10,10 @@ import datetime as dt
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -186,8 +187,20 @@ def parse_register(text: bytes, path: Path) -> Register:
         ConfigurationError: as `load_register`.
     """
     try:
-        register = msgspec.convert(tomllib.loads(text.decode()), Register)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        return checked(tomllib.loads(text.decode()), path)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"The policy register {path} cannot be used: {error}") from error
+
+
+def checked(tables: Mapping[str, Any], path: Path) -> Register:
+    """The register that the tables of a file make.
+
+    Raises:
+        ConfigurationError: as `load_register`.
+    """
+    try:
+        register = msgspec.convert(tables, Register)
+    except msgspec.ValidationError as error:
         raise ConfigurationError(f"The policy register {path} cannot be used: {error}") from error
     for problem, found in (
         ("declares more than once", _twice(register)),
