@@ -100,7 +100,10 @@ class Figure:
         said: [n]; whether the figure can be said.
         why: the reason where it cannot, such as "too-few-active-days"; [n] where it differs.
         judged: [n]; where said, whether its levels apply; such as of the time to first activity, only until then.
-            None where they always do.
+            None where they always do. Where they do not, an episode that was open ends.
+        seen: [n]; whether all that the figure looks back over could be seen: where it could not, no level is reached
+            and no episode ends. None where just the register's window has to be.
+        began: [n]; the day that an episode counts from; None where it is the day on which it begins to hold.
         seen: [n]; whether all that the figure looks at could be seen; None where its window says so.
         began: [n]; the local day from which on the value has been growing, such as the last active one; None where
             it begins to hold on the day on which it is judged.

@@ -1,0 +1,174 @@
+"""All rules and levels of the register at one tick.
+
+They change at ticks only, so that they depend on the log and on nothing else; between ticks, a figure is published with
+the level that it has after the level of the last tick.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.indicators.domain.places import NEVER, Bools, Figure, Floats, Ints, Places
+from services.indicators.domain.rules.episodes import RULE_GONE, Change, Judged, judge
+from services.indicators.domain.rules.standing import FRESH, Memory, Standing
+from services.indicators.domain.rules.thresholds import ALERT, LEVELS, WATCH, Thresholds, levels
+from services.kernel.register import IndicatorEntry, Register
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is judged at a tick.
+
+    Attributes:
+        places: n of them: for rules with what the tutor may know of, for levels with all that is permitted.
+        modules: names; `module` [n] says which of them each place is on.
+        held: [n]; as of `Spans.held`.
+        permitted: [n, s]; the sources, in the register's order, whose activity is in `places`.
+        stale: [s]; the sources that are silent, as of `Feeds.stale`.
+        exempt: [n, r]; rules that do not apply to the student here.
+        new_day: whether this is the first tick of its local day; episodes begin at no other.
+        cohort_tick: whether the cohort's figures are of this very tick; rules that want a level several weeks in a
+            row count and begin at no other.
+    """
+
+    places: Places
+    modules: Sequence[str]
+    module: Ints
+    held: Ints
+    permitted: Bools
+    stale: Bools
+    exempt: Bools
+    new_day: bool = True
+    cohort_tick: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What came of a tick: the new standing, what changed by place, and how many starts were held back, by why."""
+
+    standing: Standing
+    changes: list[Change]
+    held: Counter[str]
+
+
+class Rules:
+    """The rules and levels of one register.
+
+    Attributes:
+        names, indicators, sources: in the order of the columns.
+    """
+
+    def __init__(self, register: Register) -> None:
+        self.names = tuple(register.rule)
+        self.indicators = tuple(register.indicator)
+        self.sources = tuple(register.source)
+        self._register = register
+        self._thresholds = Thresholds(register)
+        self._column = {name: column for column, name in enumerate(self.indicators)}
+        reads = [[source in entry.sources for entry in register.indicators] for source in self.sources]
+        self._reads = np.array(reads, np.int64)  # [s, i]
+        self._factors = np.array([entry.part_time_factor for entry in register.indicators])
+
+    def limits(self, situation: Situation) -> Floats:
+        """[n, i, 3]; watch, alert and recovery of each place's indicators today, part-time factor applied."""
+        table = self._thresholds.table(situation.modules, situation.places.today)[situation.module]
+        return table * np.where(situation.places.part_time[:, None], self._factors, 1)[:, :, None]
+
+    def levels(self, situation: Situation, figures: Mapping[str, Figure], before: Ints) -> tuple[Ints, Floats]:
+        """[n, i] each; the levels of figures after `before`, and the thresholds that they compare with, NaN for none.
+
+        Where a place or a feed is held a level may fall, but not rise. It is "none" where the figure cannot be said, or
+        some of what it looks back over could not be seen.
+        """
+        limits, (readable, stale) = self.limits(situation), self._by_indicator(situation)
+        after, compared = np.zeros_like(before), np.full(before.shape, np.nan)
+        for column, entry in enumerate(self._register.indicators):
+            if (figure := figures.get(entry.name)) is None:
+                continue
+            own, was = limits[:, column], before[:, column]
+            level = levels(entry, figure.values, own, was)
+            level = np.where((situation.held > 0) | stale[:, column], np.minimum(level, was), level)
+            applies = figure.said & readable[:, column] & _visible(entry, figure, situation.places)
+            level = np.where(applies if figure.judged is None else applies & figure.judged, level, 0)
+            weakest = np.where(np.isnan(own[:, WATCH]), own[:, ALERT], own[:, WATCH])
+            after[:, column] = level
+            compared[:, column] = np.where(level == LEVELS.index("alert"), own[:, ALERT], weakest)
+        return after, compared
+
+    def judge(self, situation: Situation, figures: Mapping[str, Figure], standing: Standing) -> Judgement:
+        """Judge every rule; the standing's levels stay as they are. A figure that is not given changes nothing."""
+        limits, (readable, stale) = self.limits(situation), self._by_indicator(situation)
+        days, ended, rows = standing.episode_day.copy(), standing.ended_day.copy(), standing.in_a_row.copy()
+        changes: list[Change] = []
+        held: Counter[str] = Counter()
+        for column, rule in enumerate(self._register.rules):
+            entry, of = self._register.indicator[rule.indicator], self._column[rule.indicator]
+            figure = figures.get(rule.indicator) or _unsaid(len(situation.held))
+            it = Judged(
+                rule=rule,
+                entry=entry,
+                figure=figure,
+                limits=limits[:, of],
+                visible=_visible(entry, figure, situation.places),
+                readable=readable[:, of],
+                held=situation.held,
+                exempt=situation.exempt[:, column],
+                stale=stale[:, of],
+                today=situation.places.today,
+                new_day=situation.new_day,
+                cohort_tick=situation.cohort_tick,
+            )
+            came = judge(it, days[:, column], ended[:, column], rows[:, column])
+            days[:, column], ended[:, column], rows[:, column] = came.episode_day, came.ended_day, came.in_a_row
+            changes += came.changes
+            held += came.held
+        after = Standing(episode_day=days, ended_day=ended, in_a_row=rows, level=standing.level)
+        return Judgement(standing=after, changes=sorted(changes, key=lambda change: change.place), held=held)
+
+    def recall(self, memories: Sequence[Memory | None]) -> Standing:
+        """The standing of places with these memories; what the register no longer has is left out: see `gone`."""
+        known = [memory or Memory() for memory in memories]
+        kept = np.array([[m.rules.get(rule, FRESH) for rule in self.names] for m in known], np.int64)
+        level = np.array([[m.levels.get(name, 0) for name in self.indicators] for m in known], np.int64)
+        days, ended, rows = np.moveaxis(kept.reshape(len(known), len(self.names), 3), 2, 0)
+        return Standing(
+            episode_day=days, ended_day=ended, in_a_row=rows, level=level.reshape(len(known), len(self.indicators))
+        )
+
+    def memory(self, standing: Standing, place: int) -> Memory:
+        """What is to be kept of a place."""
+        columns = (standing.episode_day, standing.ended_day, standing.in_a_row)
+        of_rules = zip(self.names, *(column[place].tolist() for column in columns), strict=True)
+        of_levels = zip(self.indicators, standing.level[place].tolist(), strict=True)
+        return Memory(
+            {rule: kept for rule, *values in of_rules if (kept := (values[0], values[1], values[2])) != FRESH},
+            {name: level for name, level in of_levels if level},
+        )
+
+    def gone(self, memories: Sequence[Memory | None]) -> list[Change]:
+        """The ends of episodes whose rules the register no longer has."""
+        return [
+            Change(place=place, rule=rule, state="recovered", value=0, threshold=0, episode_day=day, why=RULE_GONE)
+            for place, memory in enumerate(memories)
+            for rule, (day, _, _) in (memory.rules if memory else {}).items()
+            if rule not in self._register.rule and day != NEVER
+        ]
+
+    def _by_indicator(self, situation: Situation) -> tuple[Bools, Bools]:
+        """[n, i] each; whether any permitted source is read, and whether one of those is stale."""
+        readable = situation.permitted.astype(np.int64) @ self._reads > 0
+        return readable, (situation.permitted & situation.stale).astype(np.int64) @ self._reads > 0
+
+
+def _visible(entry: IndicatorEntry, figure: Figure, places: Places) -> Bools:
+    if figure.seen is not None:
+        return figure.seen
+    return places.seen(entry.window_days or 0)
+
+
+def _unsaid(n: int) -> Figure:
+    return Figure(np.zeros(n), np.zeros(n, np.bool_))
