@@ -5,16 +5,18 @@ A day is a number, local days since 1970-01-01. Nothing here asks what day it is
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from msgspec import Struct, field
 
 from services.indicators.domain.places import CALENDAR_DAYS, NEVER, Bools, Ints
-from services.kernel.clock import HOUR_MS, day_number
-from services.kernel.events import Enrolment
-from services.kernel.register import Register
+from services.kernel.clock import HOUR_MS, day_number, midnight_ms
+from services.kernel.events import ClockTicked, Enrolment
+from services.kernel.register import Register, Source
 
 # Why no rule may begin to hold at a place; 0 where it may. The last three end what is open.
 HELD = ("", "vacation", "before-start", "leave", "left", "module-over")
@@ -24,11 +26,15 @@ _ENDLESS = 1 << 40
 
 
 class Calendar:
-    """The vacations of the register."""
+    """The vacations of the register, in the institution's local days."""
 
-    def __init__(self, register: Register) -> None:
+    def __init__(self, register: Register, zone: ZoneInfo) -> None:
         self._spans = tuple(
             (day_number(v.first_day.isoformat()), day_number(v.last_day.isoformat())) for v in register.vacations
+        )
+        self._spans_ms = tuple(
+            (midnight_ms(v.first_day, zone), midnight_ms(v.last_day + dt.timedelta(days=1), zone))
+            for v in register.vacations
         )
 
     def vacation(self, day: int) -> bool:
@@ -41,6 +47,11 @@ class Calendar:
         for first, last in self._spans:
             back = back[(today - back < first) | (today - back > last)]
         return back
+
+    def counted_ms(self, from_ms: int, until_ms: int) -> int:
+        """How much of a span of time lies outside vacations."""
+        free = sum(max(0, min(until_ms, last) - max(from_ms, first)) for first, last in self._spans_ms)
+        return until_ms - from_ms - free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +126,7 @@ class Feed(Struct, array_like=True):
 class Feeds(Struct, array_like=True):
     """Which sources are silent for too long, by what ticks say was heard of them.
 
-    It is kept with the shard's position. Several doors may write a tick for the same moment, each with what it heard
+    It is kept with the shard's position. Silence in a vacation is no sign of anything. Several doors may write a tick for the same moment, each with what it heard
     itself; the later ones are repeated ticks, and count at the next.
 
     Attributes:
@@ -133,14 +144,21 @@ class Feeds(Struct, array_like=True):
             feed.heard_ms = max(feed.heard_ms, at_ms)
         self.named = sorted({*self.named, *heard})
 
-    def tick(self, at_ms: int, today: int, heard: Mapping[str, int], register: Register) -> None:
-        """Judge at a new tick which sources are stale, and from which day on one is back."""
-        self.hear(heard)
-        watched, self.named = set(self.named), sorted(heard)
+    def tick(self, tick: ClockTicked, today: int, sources: Mapping[str, Source], calendar: Calendar) -> None:
+        """Judge at a new tick which sources are stale, and from which day on one is back.
+
+        Args:
+            tick: later than all before.
+            today: its local day.
+            sources: the register's, by name.
+            calendar: of the same register.
+        """
+        self.hear(tick.heard)
+        watched, self.named = set(self.named), sorted(tick.heard)
         for source, feed in self.sources.items():
-            entry = register.source.get(source)
+            entry = sources.get(source)
             hours = entry.stale_after_hours if entry and source in watched else None
-            stale = hours is not None and at_ms - feed.heard_ms >= hours * HOUR_MS
+            stale = hours is not None and calendar.counted_ms(feed.heard_ms, tick.at_ms) >= hours * HOUR_MS
             if feed.stale and not stale:
                 feed.back_day = today
             feed.stale = stale

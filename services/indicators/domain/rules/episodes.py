@@ -200,7 +200,7 @@ def _change(
         rule=it.rule.name,
         state=state,
         value=float(it.figure.values[row]) if said else 0.0,
-        threshold=float(np.nan_to_num(it.limit[row])),
+        threshold=0.0 if np.isnan(it.limit[row]) else float(it.limit[row]),
         episode_day=day,
         why=why,
         inputs=_inputs(it.figure, row) if said else {},

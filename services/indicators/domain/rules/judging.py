@@ -131,13 +131,20 @@ class Rules:
 
     def recall(self, memories: Sequence[Memory | None]) -> Standing:
         """The standing of places with these memories; what the register no longer has is left out: see `gone`."""
-        known = [memory or Memory() for memory in memories]
-        kept = np.array([[m.rules.get(rule, FRESH) for rule in self.names] for m in known], np.int64)
-        level = np.array([[m.levels.get(name, 0) for name in self.indicators] for m in known], np.int64)
-        days, ended, rows = np.moveaxis(kept.reshape(len(known), len(self.names), 3), 2, 0)
-        return Standing(
-            episode_day=days, ended_day=ended, in_a_row=rows, level=level.reshape(len(known), len(self.indicators))
-        )
+        n, rules = len(memories), {name: column for column, name in enumerate(self.names)}
+        kept = np.tile(np.array(FRESH, np.int64), (n, len(rules), 1))
+        level = np.zeros((n, len(self.indicators)), np.int64)
+        for place, memory in enumerate(memories):
+            if memory is None:
+                continue
+            for rule, values in memory.rules.items():
+                if (column := rules.get(rule)) is not None:
+                    kept[place, column] = values
+            for name, value in memory.levels.items():
+                if (column := self._column.get(name)) is not None:
+                    level[place, column] = value
+        days, ended, rows = np.moveaxis(kept, 2, 0)
+        return Standing(episode_day=days, ended_day=ended, in_a_row=rows, level=level)
 
     def memory(self, standing: Standing, place: int) -> Memory:
         """What is to be kept of a place."""
