@@ -126,8 +126,8 @@ class Feed(Struct, array_like=True):
 class Feeds(Struct, array_like=True):
     """Which sources are silent for too long, by what ticks say was heard of them.
 
-    It is kept with the shard's position. Silence in a vacation is no sign of anything. Several doors may write a tick for the same moment, each with what it heard
-    itself; the later ones are repeated ticks, and count at the next.
+    It is kept with the shard's position. Silence in a vacation is no sign of anything. Several doors may write a tick
+    for the same moment, each with what it heard itself; the later ones are repeated ticks, and count at the next.
 
     Attributes:
         sources: by name, all that were ever watched.
