@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.indicators.domain.cohort import (
+    ALL_OF_IT,
     EXACT_BELOW,
     FEWEST,
     INDEX_PARTS,
+    NOTHING,
     WIDTH,
     Histograms,
     ModuleNorm,
