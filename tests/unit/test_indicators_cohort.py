@@ -33,7 +33,6 @@ from services.indicators.domain.cohort import (
     monday,
     z_error,
 )
-from services.indicators.domain.cohort.counting import ALL_OF_IT, NOTHING
 from services.indicators.domain.permission import permission
 from services.indicators.domain.places import CALENDAR_DAYS, HISTORY_DAYS, NEVER, Figure, Floats, Places
 from services.kernel.clock import day_number, iso_day
