@@ -57,7 +57,7 @@ def asked(client: TestClient, route: str, values: dict[str, str], **headers: str
 def test_a_student_reaches_nothing_of_another(app: FastAPI, identity: Identity) -> None:
     client = TestClient(app, follow_redirects=False, headers={"accept": "text/html"})
     ada = identity.bearer(ADA, "student")
-    shown = {"notice": "2026-1", "language": "en", "vle": "yes", "all": "yes"}
+    shown = {"notice": "2026-2", "language": "en", "vle": "yes", "all": "yes"}
     made = sign_in(client, ADA, "student").post("/choices/tutor-notify", data={"csrf": CSRF, **shown})
     request = client.post("/v1/me/requests", json={"kind": "access", "words": "All."}, headers=ada).json()["id"]
     values = {"version": made.headers["location"].rpartition("/")[2], "request_id": request}

@@ -22,7 +22,7 @@ from services.kernel.topics import CONSENT_STATE
 from tests.support.consent import TERMS
 from tests.support.consent_requests import NOW, RULES, STAFF, STUDENT
 
-SHOWN = ("2026-1", "cy")
+SHOWN = ("2026-2", "cy")
 VLE, LIBRARY = ("tutor-notify", "vle"), ("tutor-notify", "library")
 YES = Assisted({VLE: True, LIBRARY: False}, SHOWN, read=True, explicit=False, text="By telephone, notice read out.")
 READER = Reader(STAFF, "administrator")

@@ -41,9 +41,9 @@ def ledger(consent_engine: Engine, database_url: str, tmp_path: Path, monkeypatc
     monkeypatch.setenv("SIGNPOST_INSTITUTION__PSEUDONYM_SECRET", SECRET)
     consents = Consents(consent_engine, SystemClock(), TERMS, ConsentMetrics(), lambda: None)
     yes = Decision(
-        "student-view", "vle", "given", NOW - 5_000, NOW + 10**9, "2026-1", "en", "registration", "registrar"
+        "student-view", "vle", "given", NOW - 5_000, NOW + 10**9, "2026-2", "en", "registration", "registrar"
     )
-    consents.register({ADA: [yes, Decision("student-view", "library", "refused", NOW, None, "2026-1", "en", "portal")]})
+    consents.register({ADA: [yes, Decision("student-view", "library", "refused", NOW, None, "2026-2", "en", "portal")]})
     Anchoring(consent_engine, Keys.of_file(key), SystemClock(), ConsentMetrics()).anchor()
     return consents
 

@@ -29,6 +29,7 @@ from tests.support.consent_life import (
     Service,
     another_notice,
     assert_sealed,
+    first_notice,
     published,
     registered,
     states,
@@ -38,8 +39,8 @@ from tests.support.waiting import eventually
 
 
 @pytest.mark.requirement("R3")
-def test_a_year_passes_and_each_student_is_reminded_three_times(consent_engine: Engine) -> None:
-    service, names = Service(consent_engine), students(40)
+def test_a_year_passes_and_each_student_is_reminded_three_times(consent_engine: Engine, tmp_path: Path) -> None:
+    service, names = Service(consent_engine, folder=first_notice(tmp_path)), students(40)
     service.give(names)
     kinds: Counter[str] = Counter()
     for hours in range(-45 * 24, 10 * 24, 12):

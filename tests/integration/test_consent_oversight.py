@@ -225,7 +225,7 @@ def ask(officer: Visitor, **changes: str) -> str:
 def test_the_officer_learns_whether_it_was_permitted_and_by_which_decision(officer: Visitor) -> None:
     permitted = ask(officer)
     assert "<h1>Yes, it was permitted.</h1>" in permitted
-    assert "notice 2026-1, English" in permitted
+    assert "notice 2026-2, English" in permitted
     assert "<h1>No, it was not permitted.</h1>" in ask(officer, person=PEOPLE[30])
     assert "The student said no" in ask(officer, person=PEOPLE[30])
     before = ask(officer, day="2026-09-20")

@@ -32,7 +32,7 @@ def test_a_decision_reaches_the_gates_with_its_version_and_its_end(
 
     assert (state.student, state.version) == (student, 1)
     (grant,) = state.grants
-    assert (grant.purpose, grant.source, grant.notice) == ("individual-indicators", "vle", "2026-1")
+    assert (grant.purpose, grant.source, grant.notice) == ("individual-indicators", "vle", "2026-2")
     assert grant.until_ms - grant.from_ms == 365 * 86_400_000
     (record,) = read_topic(kafka_settings, CONSENT_STATE)
     assert record.key == student.encode()
@@ -46,7 +46,7 @@ def test_a_withdrawal_in_the_portal_reaches_the_gates_as_a_newer_snapshot_withou
     tmp_path: Path, database_url: str, kafka_settings: KafkaSettings
 ) -> None:
     """A record, not a tombstone, and after the grant that it ends: in the topic too, the newest is the last."""
-    shown = {"notice": "2026-1", "language": "en"}
+    shown = {"notice": "2026-2", "language": "en"}
     with TestClient(create_app(settings(tmp_path, kafka_settings, database_url))) as client:
         client.post("/v1/registration", json={"decisions": [row()]}, headers=BEARER)
         student = Visitor(client, "s0000001")

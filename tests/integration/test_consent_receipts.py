@@ -17,7 +17,7 @@ from services.kernel.ids import Pseudonyms
 from tests.support.consent import BEARER, Visitor, row
 from tests.support.sessions import SECRET, sign_in
 
-SHOWN = {"notice": "2026-1", "language": "en"}
+SHOWN = {"notice": "2026-2", "language": "en"}
 ADA = Pseudonyms(SECRET).of("s0000001")
 QUESTION = {
     "person": "s0000001",

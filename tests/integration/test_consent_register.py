@@ -87,7 +87,7 @@ def test_links_within_the_page_lead_somewhere(client: TestClient) -> None:
 def test_what_changed_since_the_version_before_is_told_from_the_files(client: TestClient) -> None:
     page = words(client.get("/register", headers=PAGE))
     assert f"Version {REGISTER.version} replaced version {REGISTER.replaces}. {REGISTER.note}" in page
-    assert "description: Which recordings you played, and when. That you played a recording" in page
+    assert "description: That you attended a timetabled event, on which module and when. That you attended" in page
 
 
 @pytest.mark.requirement("R4")

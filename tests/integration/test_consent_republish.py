@@ -32,7 +32,7 @@ from tests.support.waiting import eventually
 STUDENTS = [f"{number:064x}" for number in range(1, 8)]
 ADA, BEN = STUDENTS[0], STUDENTS[1]
 STRANGER = "f" * 64
-SHOWN = ("2026-1", "en")
+SHOWN = ("2026-2", "en")
 NOW = SystemClock().now_ms()
 
 

@@ -75,7 +75,7 @@ def row(person: str = "s0000001", **changes: Any) -> dict[str, Any]:
         "source": "vle",
         "state": "given",
         "from": "2026-09-21T09:00:00+01:00",
-        "notice": "2026-1",
+        "notice": "2026-2",
         "language": "en",
     } | changes
 

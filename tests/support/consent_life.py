@@ -87,11 +87,19 @@ def assert_sealed(engine: Engine) -> None:
     assert sealed == chain.seal([of.event for of in sealed], {}, chain.Tail())
 
 
-def another_notice(folder: Path, version: str, day: str, *, material: bool) -> Path:
-    """The shipped notices, and one more version in both languages."""
+def first_notice(folder: Path) -> Path:
+    """The shipped notices as they began, so that no text of later years ends anything."""
     for language in ("en", "cy"):
         text = (FOLDER / f"2026-1.{language}.toml").read_text("utf-8")
         (folder / f"2026-1.{language}.toml").write_text(text, "utf-8")
+    return folder
+
+
+def another_notice(folder: Path, version: str, day: str, *, material: bool) -> Path:
+    """The same, and one more version in both languages."""
+    first_notice(folder)
+    for language in ("en", "cy"):
+        text = (folder / f"2026-1.{language}.toml").read_text("utf-8")
         head = f'in_force_from = {day}\nmaterial = {str(material).lower()}\nchanged = "News."\n'
         (folder / f"{version}.{language}.toml").write_text(text.replace(HEAD, head), "utf-8")
     return folder

@@ -22,7 +22,7 @@ from services.kernel.metrics import ConsentMetrics
 from tests.support.consent import TERMS
 
 NOW = 1_800_000_000_000
-SHOWN = ("2026-1", "en")
+SHOWN = ("2026-2", "en")
 STUDENTS = [letter * 64 for letter in "abcd"]
 CELLS = list(product(["student-view", "tutor-notify"], ["vle", "library"]))
 _KEPT = ("consent_events", "anchors")

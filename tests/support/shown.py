@@ -148,9 +148,10 @@ def open_case(folder: Path) -> str:
 
 
 def _notices(folder: Path) -> Path:
-    shutil.copytree(FOLDER, folder)
+    folder.mkdir()
     for language, words in _WORDS.items():
         text = (FOLDER / f"2026-1.{language}.toml").read_text("utf-8")
+        (folder / f"2026-1.{language}.toml").write_text(text, "utf-8")
         text = text.replace("in_force_from = 2026-01-01", f'in_force_from = 2026-11-02\nchanged = "{words["changed"]}"')
         (folder / f"2026-2.{language}.toml").write_text(text + _NEW_NOTICE.format(name=SPECIAL, **words), "utf-8")
     return folder

@@ -125,6 +125,6 @@ def test_nobody_says_yes_to_a_text_that_was_replaced_or_is_not_shown_yet(
         (tmp_path / f"{version}.en.toml").write_text(text.replace(head, later), "utf-8")
     zone = ZoneInfo("Europe/London")
     notices = load_notices(REGISTER, tmp_path, StreamClock(MS_OF_FROM + 100 * 86_400_000), zone)
-    _, errors = Reader(REGISTER, notices, PSEUDONYMS, zone).read(body(row(**changes)))
+    _, errors = Reader(REGISTER, notices, PSEUDONYMS, zone).read(body(row(**({"notice": "2026-1"} | changes))))
 
     assert [error.field for error in errors] == ([field] if field else [])

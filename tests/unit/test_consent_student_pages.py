@@ -132,7 +132,8 @@ def test_a_purpose_that_waits_for_another_says_so() -> None:
 
 def test_no_change_of_the_text_is_told_to_whom_it_took_nothing() -> None:
     assert changes_unread([event(1, VLE, "given")], NOTICES, "en") == []
-    assert changes_unread([event(1, VLE, "given"), event(2, VLE, "invalidated")], NOTICES, "en") == []
+    taken = [event(version, VLE, state, notice="2026-2") for version, state in ((1, "given"), (2, "invalidated"))]
+    assert changes_unread(taken, NOTICES, "en") == []
 
 
 def test_a_record_speaks_of_what_the_register_no_longer_knows() -> None:
