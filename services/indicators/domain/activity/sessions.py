@@ -1,8 +1,8 @@
 """Sessions: activity without a pause of more than thirty minutes, exact whatever order the events come in.
 
-A row's sessions are disjoint spans in ascending order, flat: begin, end, begin, end, in milliseconds. An event lengthens
-a span, begins one, or joins two; the spans are those that the sorted events would give. A session across several
-systems is made when it is read, by joining the spans of their rows in the same way.
+A row's sessions are disjoint spans in ascending order, flat: begin, end, begin, end, in milliseconds. An event
+lengthens a span, begins one, or joins two; the spans are those that the sorted events would give. A session across
+several systems is made when it is read, by joining the spans of their rows in the same way.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def merged(spans: Sequence[array[int]], place: Ints, lasting: tuple[Ints, Ints],
         lasting: [d] each; begin and end of the days that count, ascending.
         places: how many there are.
     """
-    flat = np.frombuffer(b"".join(spans), np.int64)  # type: ignore[arg-type]  # an array is a buffer
+    flat = np.frombuffer(b"".join(spans), np.int64)
     of = np.repeat(place, [len(row) // 2 for row in spans])
     begin, end = flat[::2] + of * _APART, flat[1::2] + of * _APART
     order = np.argsort(begin, kind="stable")

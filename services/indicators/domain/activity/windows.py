@@ -1,9 +1,10 @@
 """Rolling windows as columns: for each student, module and source a ring of local days.
 
-The ring's calendar is the partition's clock. A day's column begins anew, for all rows at once, when the clock comes near
-it; so counting an event is a few writes into flat memory, and a sweep reads all rows together. A ring holds the history
-that anything looks back over, a few days ahead of the clock, and a few days of slack behind: as long as a student's
-state is not older than the slack when it is written, what is written does not depend on when that was.
+The ring's calendar is the partition's clock. A day's column begins anew, for all rows at once, when the clock comes
+near it; so counting an event is a few writes into flat memory, and a sweep reads all rows together. A ring holds the
+history that anything looks back over, a few days ahead of the clock, and a few days of slack behind: a student's state
+is written before the clock is further than the slack from its last change, so that what is written does not depend on
+when a flush came.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ RING_DAYS = 64
 AHEAD_DAYS = 3  # an event further ahead of the clock than this is not counted; the door lets none in
 SLACK_DAYS = RING_DAYS - HISTORY_DAYS - AHEAD_DAYS
 MASK = RING_DAYS - 1  # a day's column is `day & MASK`
+OTHER_KIND = 1 << 31  # the bit of a type of activity that the register does not name
 MOST = (1 << 32) - 1  # of a day's sum of weights; more is not told apart
 
 
@@ -59,7 +61,18 @@ class Ring(Table):
     def days(self, plane: str, rows: Ints, today: int) -> Ints:
         """[n, HISTORY_DAYS]; a plane of these rows, column j for the day today - j."""
         columns = (today - np.arange(HISTORY_DAYS)) & MASK
-        return self[plane][rows[:, None], columns]
+        days: Ints = self[plane][rows[:, None], columns]
+        return days
+
+    def as_of(self, plane: str, rows: Ints, today: Ints) -> Ints:
+        """[n, RING_DAYS]; a plane of these rows, column j for the day `first_day_as_of(today) + j`, each row's own.
+
+        What had begun to be forgotten by then is 0; a row must not have changed after its `today`.
+        """
+        columns = (first_day_as_of(today)[:, None] + np.arange(RING_DAYS)) & MASK
+        days: Ints = self[plane][rows[:, None], columns].astype(np.int64)
+        days[:, :SLACK_DAYS] = 0
+        return days
 
     def put(self, row: int, days: Ints, first: Ints, second: Ints) -> None:
         """Write days of a row as a state has them; those that are not held are passed over."""
@@ -69,7 +82,7 @@ class Ring(Table):
 
     def _resize(self, capacity: int) -> None:
         super()._resize(capacity)
-        self.first, self.second = (memoryview(self[plane]).cast("B").cast("I") for plane in ("first", "second"))
+        self.first, self.second = (self[plane].data.cast("B").cast("I") for plane in ("first", "second"))
 
 
 class Windows(Ring):
@@ -112,12 +125,14 @@ class Windows(Ring):
 
     def _resize(self, capacity: int) -> None:
         super()._resize(capacity)
-        self.first_day, self.last_day = (memoryview(self[name]) for name in ("first_day", "last_day"))
+        self.first_day, self.last_day = (self[name].data for name in ("first_day", "last_day"))
+
+
+def first_day_as_of(today: Ints) -> Ints:
+    """The first day that a ring holds whose clock stands at `today`."""
+    return today + (AHEAD_DAYS + 1 - RING_DAYS)
 
 
 def kind_bits(qualifying: Iterable[str]) -> dict[str, int]:
     """A bit for each type of qualifying activity, in the register's order; those beyond the last bit share it."""
     return {name: 1 << min(number, OTHER_KIND.bit_length() - 1) for number, name in enumerate(qualifying)}
-
-
-OTHER_KIND = 1 << 31  # of a type that the register does not name

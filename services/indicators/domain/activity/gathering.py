@@ -1,0 +1,123 @@
+"""From the tables of a partition to `Places`: what the formulas read of some places, in one of the two views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from services.indicators.domain.activity.moments import WORK_DAYS, Moment
+from services.indicators.domain.activity.roster import Roster
+from services.indicators.domain.activity.sessions import merged
+from services.indicators.domain.activity.table import Column
+from services.indicators.domain.activity.windows import Ring, Windows
+from services.indicators.domain.activity.work import Asked, Work
+from services.indicators.domain.calendar import Feeds
+from services.indicators.domain.places import HISTORY_DAYS, NEVER, Bools, Ints, Places
+
+ASSESSMENT = "assessment"  # the source that tells of hand-ins
+_ENDLESS = np.iinfo(np.int32).max
+
+
+class Store:
+    """The tables of a partition.
+
+    Attributes:
+        sources: of the register, in its order.
+        feeds: what is known of their systems.
+    """
+
+    def __init__(self, roster: Roster, sources: Sequence[str], feeds: Feeds) -> None:
+        self.roster, self.sources, self.feeds = roster, tuple(sources), feeds
+        self.windows, self.work = Windows(), Work()
+        self.marks = Ring({"source": Column(np.int64)})
+
+    def gather(self, places: Ints, view: str, moment: Moment, as_of_ms: Ints, *, sessions: bool = True) -> Places:
+        """The places as of the moment, by the sources that the view permits.
+
+        Args:
+            places: n rows of the roster.
+            view: one of `VIEWS`.
+            moment: the local day.
+            as_of_ms: [n]; work that is due later on that day has not fallen due.
+            sessions: whether they are wanted; they take as long as all else.
+        """
+        granted, spans = self.roster.granted_days(view, places), self.roster.spans(places)
+        permitted = granted != NEVER
+        granted_day = np.where(permitted, granted, _ENDLESS).min(axis=1, initial=_ENDLESS)
+        back_day = self.feeds.back_day(self.sources, permitted)
+        start_day, since_day = spans.since_day(moment.today, granted_day, back_day)
+        attended, absent = self._marks(places, permitted, moment)
+        first_day = _first_work_day(self._granted_work(granted), spans.start_day)
+        asked = Asked(as_of_ms, first_day, moment.window_day)
+        due, late, missing, arrears = self.work.told(*_rows(self.roster.work_rows, places), asked, len(places))
+        return Places(
+            today=moment.today,
+            counting=moment.counting,
+            start_day=start_day,
+            since_day=since_day,
+            part_time=self.roster["part_time"][places],
+            attended=attended,
+            absent=absent,
+            due=due,
+            late=late,
+            missing=missing,
+            arrears=arrears,
+            **self._activity(places, permitted, moment, sessions=sessions),
+        )
+
+    def _granted_work(self, granted: Ints) -> Ints:
+        if ASSESSMENT not in self.sources:
+            return np.full(len(granted), NEVER, np.int64)
+        return granted[:, self.sources.index(ASSESSMENT)]
+
+    def _activity(self, places: Ints, permitted: Bools, moment: Moment, *, sessions: bool) -> dict[str, Any]:
+        n, windows = len(places), self.windows
+        rows, place = self._readable(windows, self.roster.window_rows, places, permitted)
+        weights, kinds = (np.zeros((n, HISTORY_DAYS), np.int64) for _ in range(2))
+        first_day, last_day = (np.full(n, NEVER, np.int64) for _ in range(2))
+        if len(rows):
+            first = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
+            some = place[first]
+            weights[some] = np.add.reduceat(windows.days("first", rows, moment.today), first, axis=0, dtype=np.int64)
+            kinds[some] = np.bitwise_or.reduceat(windows.days("second", rows, moment.today), first, axis=0)
+            first_day[some] = np.minimum.reduceat(windows["first_day"][rows], first)
+            last_day[some] = np.maximum.reduceat(windows["last_day"][rows], first)
+        spans = [windows.sessions[row] for row in rows.tolist()] if sessions else []
+        number, minutes = merged(spans, place[: len(spans)], moment.lasting, n)
+        return {
+            "weights": weights, "kinds": kinds, "first_day": first_day, "last_day": last_day,
+            "sessions": number, "session_minutes": minutes,
+        }  # fmt: skip
+
+    def _marks(self, places: Ints, permitted: Bools, moment: Moment) -> tuple[Ints, Ints]:
+        attended, absent = (np.zeros((len(places), HISTORY_DAYS), np.int64) for _ in range(2))
+        rows, place = self._readable(self.marks, self.roster.mark_rows, places, permitted)
+        if len(rows):  # one for each place: only one source marks attendance
+            attended[place] = self.marks.days("first", rows, moment.today)
+            absent[place] = self.marks.days("second", rows, moment.today)
+        return attended, absent
+
+    def _readable(self, table: Ring, of: list[list[int]], places: Ints, permitted: Bools) -> tuple[Ints, Ints]:
+        rows, place = _rows(of, places)
+        readable = permitted[place, table["source"][rows]]
+        return rows[readable], place[readable]
+
+
+def _rows(of: list[list[int]], places: Ints) -> tuple[Ints, Ints]:
+    """Rows of another table that belong to these places, and the position of the place of each, ascending."""
+    found = [of[place] for place in places.tolist()]
+    rows = np.fromiter(chain.from_iterable(found), np.int64)
+    return rows, np.repeat(np.arange(len(found)), np.fromiter(map(len, found), np.int64, len(found)))
+
+
+def _first_work_day(granted: Ints, start_day: Ints) -> Ints:
+    """[n]; from when on work that falls due can be judged.
+
+    Whoever let hand-ins be seen only when the module ran already may have handed in before that what falls due soon
+    after; so as much time must pass as work is looked back for.
+    """
+    later = np.where(granted > start_day, granted + WORK_DAYS, start_day)
+    return np.where(granted == NEVER, _ENDLESS, later)

@@ -1,0 +1,101 @@
+"""The in-band clock of a partition, and what follows from it: the local day, what is late, which days count."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from services.indicators.domain.activity.sessions import PAUSE_MS
+from services.indicators.domain.calendar import Calendar
+from services.indicators.domain.places import HISTORY_DAYS, Ints
+from services.kernel.clock import iso_day, local_days, midnight_ms
+
+WORK_DAYS = 28  # counting days in which work fell due
+_SESSION_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A local day, as of which places are gathered.
+
+    Attributes:
+        today: the day.
+        begins_ms: [HISTORY_DAYS + 1]; when the local days today - HISTORY_DAYS + 1 … today + 1 begin.
+        counting: as of `Places`.
+        vacation: whether today is one.
+    """
+
+    today: int
+    begins_ms: Ints
+    counting: Ints
+    vacation: bool
+
+    @property
+    def window_day(self) -> int:
+        """The first of the last `WORK_DAYS` counting days."""
+        return self.today - int(self.counting[:WORK_DAYS][-1])
+
+    @property
+    def lasting(self) -> tuple[Ints, Ints]:
+        """Begin and end of the last seven counting days, ascending."""
+        back = self.counting[:_SESSION_DAYS][::-1]
+        at = HISTORY_DAYS - 1 - back[back < HISTORY_DAYS]
+        return self.begins_ms[at], self.begins_ms[at + 1]
+
+
+class StreamTime:
+    """The clock of the last tick; it never runs backwards.
+
+    Attributes:
+        at_ms: the moment; 0 before the first tick.
+        today: its local day.
+        horizon_ms: what happened before it is too late to count.
+        open_day: the first local day that is not wholly before the horizon.
+    """
+
+    def __init__(self, zone: ZoneInfo, lateness_ms: int, calendar: Calendar, at_ms: int) -> None:
+        self._zone, self._lateness_ms, self._calendar = zone, lateness_ms, calendar
+        self.day_of = local_days(zone)
+        self._moments: dict[int, Moment] = {}
+        self.advance(at_ms)
+
+    def advance(self, at_ms: int) -> None:
+        """A tick has come."""
+        self.at_ms = at_ms
+        self.today = self.day_of(at_ms)
+        self.horizon_ms = max(at_ms - self._lateness_ms, 0)
+        self.open_day = self.day_of(self.horizon_ms)
+
+    @property
+    def moment(self) -> Moment:
+        """The local day of now."""
+        return self._of_day(self.today)
+
+    def open_day_at(self, at_ms: int) -> int:
+        """What `open_day` was at a moment."""
+        return self.day_of(max(at_ms - self._lateness_ms, 0))
+
+    def sessions_from_ms(self, at_ms: int) -> int:
+        """Sessions that ended before this were of no more use at a moment, and could not be lengthened either."""
+        moment = self._of_day(self.day_of(at_ms))
+        return min(int(moment.lasting[0].min(initial=at_ms)), max(at_ms - self._lateness_ms, 0) - PAUSE_MS)
+
+    def _of_day(self, day: int) -> Moment:
+        if day not in self._moments:
+            if len(self._moments) > _SESSION_DAYS:
+                self._moments.clear()
+            self._moments[day] = self._made(day)
+        return self._moments[day]
+
+    def _made(self, today: int) -> Moment:
+        days = range(today - HISTORY_DAYS + 1, today + 2)
+        begins = [midnight_ms(dt.date.fromisoformat(iso_day(day)), self._zone) if day > 0 else 0 for day in days]
+        return Moment(
+            today=today,
+            begins_ms=np.array(begins, np.int64),
+            counting=self._calendar.counting(today),
+            vacation=self._calendar.vacation(today),
+        )

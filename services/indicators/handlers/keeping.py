@@ -1,0 +1,147 @@
+"""Between the students in memory and their persisted states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from services.indicators.domain.activity.roster import STANDS
+from services.indicators.domain.activity.state import (
+    DayRows,
+    MarkRow,
+    PlaceRow,
+    StudentState,
+    WindowRow,
+    decode_state,
+    encode_state,
+    packed_ids,
+    packed_spans,
+    unpacked_ids,
+    unpacked_spans,
+)
+from services.indicators.domain.activity.windows import Ring, first_day_as_of
+from services.indicators.domain.places import NEVER, Ints
+from services.indicators.domain.rules import Change, Memory, Rules
+from services.indicators.handlers.students import Student, Students
+
+
+class Keeping:
+    """Writes states of students and takes them over again."""
+
+    def __init__(self, students: Students, rules: Rules) -> None:
+        self._students, self._rules = students, rules
+        self._store, self._time = students.store, students.time
+
+    def save(self, students: Sequence[Student]) -> dict[str, bytes]:
+        """The states to write, by pseudonym, each as of the student's last change.
+
+        No student's last change may lie further back than the slack of the rings.
+        """
+        days = {student: self._day_of_change(student) for student in students}
+        windows = [(student, key, row) for student in students for key, (row, _) in sorted(student.windows.items())]
+        marks = [(student, key, row) for student in students for key, row in sorted(student.marks.items())]
+        made = {student: self._begun(student) for student in students}
+        for (student, (source, module), row), packed in zip(
+            windows,
+            self._packed(self._store.windows, [row for *_, row in windows], [days[s] for s, *_ in windows]),
+            strict=True,
+        ):
+            made[student].windows.append(self._window(student, source, module, row, packed))
+        for (student, (source, module), _), packed in zip(
+            marks,
+            self._packed(self._store.marks, [row for *_, row in marks], [days[s] for s, *_ in marks]),
+            strict=True,
+        ):
+            made[student].marks.append(MarkRow(module, source, packed))
+        return {student.name: encode_state(state) for student, state in made.items()}
+
+    def load(self, states: dict[bytes, bytes]) -> list[tuple[Student, str, Change]]:
+        """Take states over; gives the ends of episodes whose rules the register no longer has, with their modules."""
+        gone: list[tuple[Student, str, Change]] = []
+        decoded = {key: decode_state(raw) for key, raw in states.items()}
+        windows = (row for state in decoded.values() for row in state.windows)
+        self._begin_calendar(max((row.last_day for row in windows), default=NEVER))
+        for key, state in decoded.items():
+            student = self._students.of(key)
+            self._load(student, state)
+            gone += [
+                (student, place.module, change) for place in state.places for change in self._rules.gone([place.memory])
+            ]
+        return gone
+
+    def _begin_calendar(self, newest_day: int) -> None:
+        """The rings stand at the clock; before the first tick at the newest activity, as they did."""
+        for ring in (self._store.windows, self._store.marks):
+            ring.advance(self._time.today if self._time.at_ms else newest_day)
+
+    def _load(self, student: Student, state: StudentState) -> None:
+        students, store = self._students, self._store
+        student.granted, student.changed_ms = state.granted, state.changed_ms
+        student.kept = student.published = True
+        student.handed = state.handed
+        student.seen = {half: day for day, packed in state.seen.items() for half in unpacked_ids(packed)}
+        for window in state.windows:
+            row = students.begin_window(
+                student, window.source, window.module, window.last_day, unpacked_spans(window.spans)
+            )
+            store.windows.first_day[row] = window.first_day
+            store.windows.put(row, *window.days.columns())
+        for mark in state.marks:
+            store.marks.put(students.begin_marks(student, mark.source, mark.module), *mark.days.columns())
+        for place in state.places:
+            self._load_place(students.place(student, place.module), place)
+
+    def _load_place(self, place: int, kept: PlaceRow) -> None:
+        roster = self._store.roster
+        roster.stand(np.array([place]), self._rules.recall([kept.memory]))
+        if len(kept.stands) == STANDS:
+            roster["stands"][place] = [np.nan if value is None else value for value in kept.stands]
+
+    def _day_of_change(self, student: Student) -> int:
+        return self._time.day_of(student.changed_ms) if student.changed_ms else self._store.windows.today
+
+    def _begun(self, student: Student) -> StudentState:
+        """The state without its rows of days."""
+        open_day = self._time.open_day_at(student.changed_ms)
+        by_day: dict[int, set[int]] = {}
+        for half, day in student.seen.items():
+            if day >= open_day:
+                by_day.setdefault(day, set()).add(half)
+        places = ((module, self._place(module, place)) for module, place in sorted(student.places.items()))
+        return StudentState(
+            changed_ms=student.changed_ms,
+            granted=student.granted,
+            places=[kept for _, kept in places if kept.memory or kept.stands],
+            handed={module: handed for module, handed in student.handed.items() if handed},
+            seen={day: packed_ids(ids) for day, ids in by_day.items()},
+        )
+
+    def _window(self, student: Student, source: str, module: str, row: int, days: DayRows) -> WindowRow:
+        windows = self._store.windows
+        spans = packed_spans(windows.sessions[row], self._time.sessions_from_ms(student.changed_ms))
+        return WindowRow(module, source, windows.first_day[row], windows.last_day[row], days, spans)
+
+    def _place(self, module: str, place: int) -> PlaceRow:
+        stands = self._store.roster["stands"][place]
+        known = ~np.isnan(stands)
+        kept = [value if yes else None for value, yes in zip(stands.tolist(), known.tolist(), strict=True)]
+        return PlaceRow(module, self._memory(place), kept if known.any() else [])
+
+    def _memory(self, place: int) -> Memory:
+        return self._rules.memory(self._store.roster.standing(np.array([place])), 0)
+
+    @staticmethod
+    def _packed(ring: Ring, rows: Sequence[int], today: Sequence[int]) -> list[DayRows]:
+        """The days of rows, each as of its own day, on which there is anything."""
+        at, as_of = np.array(rows, np.int64), np.array(today, np.int64)
+        first, second = (ring.as_of(plane, at, as_of) for plane in ("first", "second"))
+        row, column = np.nonzero(first | second)
+        days = first_day_as_of(as_of)[row] + column
+        borders = np.searchsorted(row, np.arange(len(rows) + 1)).tolist()
+        values: tuple[Ints, ...] = (days, first[row, column], second[row, column])
+        return [
+            DayRows.of(*(value[begin:end] for value in values))
+            for begin, end in pairwise(borders)
+        ]
