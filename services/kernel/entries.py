@@ -123,6 +123,7 @@ class IndicatorEntry(Entry, frozen=True, kw_only=True):
         says: a sentence that tells a person the value, with `{value}` and the names of the formula's inputs in braces,
             each with the unit that it is counted in after a colon, where it has one.
         watch, alert: the levels' thresholds for all modules, at any time that no `Threshold` speaks of.
+        cohort: whether it compares with the module's other students; then it is made anew once a week.
         recovery: an alert or watch, once reached, ends only when the value has come back to this (hysteresis); None
             where it ends as soon as its threshold no longer holds.
     """
@@ -137,6 +138,7 @@ class IndicatorEntry(Entry, frozen=True, kw_only=True):
     alert: float | None = None
     recovery: float | None = None
     part_time_factor: float = 1
+    cohort: bool = False
     direction: Literal["at-least", "at-most", "below"] = "at-least"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import structs
 
+from services.kernel.consistency import problems
 from services.kernel.entries import (
     Activity,
     Entry,
@@ -202,69 +202,9 @@ def checked(tables: Mapping[str, Any], path: Path) -> Register:
         register = msgspec.convert(tables, Register)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"The policy register {path} cannot be used: {error}") from error
-    for problem, found in (
-        ("declares more than once", _twice(register)),
-        ("uses what it does not declare", _undeclared(register)),
-        ("leaves open or contradicts itself", _unclear(register)),
-    ):
-        if wrong := list(found):
-            raise ConfigurationError(f"The policy register {path} {problem}: {', '.join(wrong)}")
+    for problem, found in problems(register):
+        raise ConfigurationError(f"The policy register {path} {problem}: {', '.join(found)}")
     return register
-
-
-def _twice(register: Register) -> Iterator[str]:
-    """Names must be unique in their kind, and a verb must lead to one activity in the statements of a source."""
-    names = Counter((kind, entry.name) for kind, entry in register.entries())
-    verbs = Counter(
-        (f"verbs of {source}" if source else "verbs", verb)
-        for entry in register.activities
-        for source in entry.sources or ("",)
-        for verb in entry.verbs
-    )
-    return (f"{name!r} in {kind}" for (kind, name), times in (names + verbs).items() if times > 1)
-
-
-def _undeclared(register: Register) -> Iterator[str]:
-    used = [("purpose", i.purpose) for i in register.indicators]
-    used += [("purpose", r.purpose) for r in register.rules]
-    used += [("purpose", p.needs) for p in register.purposes if p.needs]
-    used += [("source", s) for i in register.indicators for s in i.sources]
-    used += [("source", s) for a in register.activities for s in a.sources]
-    used += [("indicator", r.indicator) for r in register.rules]
-    used += [("indicator", t.indicator) for t in register.thresholds]
-    used += [("role", r) for p in register.purposes for r in p.seen_by]
-    used += [("view", v) for r in register.roles for v in r.sees]
-    known = {
-        "purpose": set(register.purpose),
-        "source": set(register.source),
-        "indicator": set(register.indicator),
-        "role": {role.name for role in register.roles},
-        "view": {view.name for view in register.views},
-    }
-    return (f"{kind} {name!r}" for kind, name in used if name not in known[kind])
-
-
-def _unclear(register: Register) -> Iterator[str]:
-    for kept in register.retention:
-        if (kept.days is None) == (not kept.until):
-            yield f"retention {kept.name!r} must have either days or until"
-    seen = {name for role in register.roles for name in role.sees}
-    yield from (f"view {view.name!r} is seen by no role" for view in register.views if view.name not in seen)
-    for rule in register.rules:
-        if getattr(register.indicator[rule.indicator], rule.level) is None:
-            yield f"rule {rule.name!r} is of level {rule.level!r}, for which its indicator has no threshold"
-    for name, worded in _worded(register):
-        if alien := [field for field in worded.cy if not isinstance(getattr(worded, field, None), str)]:
-            yield f"{name} has Welsh for {alien}, which is no text of it"
-
-
-def _worded(register: Register) -> Iterator[tuple[str, Worded]]:
-    """Everything that has texts in Welsh, with what to call it."""
-    yield "the register itself", register
-    for kind, entry in register.entries():
-        yield f"{entry.name!r} in {kind}", entry
-        if isinstance(entry, SpecialCategory) and entry.benefit_record:
-            yield f"the benefit record of {entry.name!r}", entry.benefit_record
 
 
 def _as_words(words: tuple[str, ...]) -> re.Pattern[str]:
