@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from deploy.demo import oulad
-from deploy.demo.events import Span
+from deploy.demo.events import ASSESSMENT, VLE, Span
+from deploy.demo.oulad_work import work
 from deploy.demo.replayer import Pace, Summary
 from deploy.demo.session import Session, Target
 from deploy.demo.term import simulate
 from deploy.demo.university import Demo, University, demo_university, officers, people
 
-_OULAD_SOURCES = ("vle",)  # all that the dataset's activity comes from
+_OULAD_SOURCES = (VLE, ASSESSMENT)  # all that the dataset tells of
 FAST = Pace()
 
 
@@ -92,7 +93,7 @@ async def _replay_oulad(target: Target, data: Oulad, pace: Pace) -> list[Summary
 
 async def _replay_presentation(session: Session, data: Oulad, presentation: oulad.Presentation, pace: Pace) -> Summary:
     registered = oulad.registrations(data.folder, presentation)
-    found = oulad.clicks(data.folder, presentation)
+    found, due = oulad.clicks(data.folder, presentation), work(data.folder, presentation.key)
     lead = dt.timedelta(days=-found.first_day)  # some clicks come before the presentation's day 0
     first_day = await session.first_day(
         presentation.term,
@@ -104,6 +105,6 @@ async def _replay_presentation(session: Session, data: Oulad, presentation: oula
     )
     placed = oulad.Placed(presentation, first_day + lead, session.zone)
     people = oulad.Invention(data.seed, data.consenting)
-    university = oulad.university(placed, registered, found, people)
+    university = oulad.university(placed, registered, found, due, people)
     await session.seed(university, f"The people of {presentation.name}", _OULAD_SOURCES)
-    return await session.send(oulad.term(placed, found), f"Presentation {presentation.name}", pace)
+    return await session.send(oulad.term(placed, found, due), f"Presentation {presentation.name}", pace)

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from deploy.demo import oulad
-from deploy.demo.events import Span
+from deploy.demo.events import VLE, Span
 from deploy.demo.term import simulate
 from deploy.demo.university import Demo, demo_university
 
@@ -56,14 +56,14 @@ def _rows_by_day() -> defaultdict[int, list[int]]:
 
 
 def simulated(demo: Demo, zone: ZoneInfo) -> Activity:
-    """The simulated term's; logins do not count, real data has none."""
+    """What the simulated term's learning environment tells; logins do not count, real data has none."""
     span = Span(_SUNDAY, demo.days, zone)
     university = demo_university(demo, span)
     activity = Activity(demo.days, len(university.enrolments), 0)
-    for number, day in enumerate(simulate(university, demo, span).days):
-        for event in day.events:
-            if event.activity != "login":
-                activity.add(f"{event.student} {event.module}", number, event.weight)
+    for event in (event for day in simulate(university, demo, span).days for event in day.by_source.get(VLE, ())):
+        if event.activity != "login":
+            day = (dt.date.fromisoformat(event.at[:10]) - span.first_day).days
+            activity.add(f"{event.student} {event.module}", day, event.weight)
     return activity
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+
+VLE, ASSESSMENT, ATTENDANCE = "vle", "assessment", "attendance"
+SOURCES = (VLE, ASSESSMENT, ATTENDANCE)  # what the demo's systems report
 
 
 class Event(Struct, frozen=True, omit_defaults=True):
@@ -18,6 +22,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
         student: the institution's person id.
         at: ISO 8601 local time with its offset.
         weight: how many single actions it stands for.
+        assessment: the piece of work that was handed in.
     """
 
     id: str
@@ -26,14 +31,35 @@ class Event(Struct, frozen=True, omit_defaults=True):
     activity: str
     at: str
     weight: int = 1
+    assessment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A local day and what happened on it, in order of time; a quiet day has no events."""
+    """A local day and what arrives on it, in order of time; a quiet day has no events.
+
+    Attributes:
+        by_source: the events that systems of each kind send.
+    """
 
     date: dt.date
-    events: Sequence[Event]
+    by_source: Mapping[str, Sequence[Event]]
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """All of them, in order of time."""
+        return sorted(chain.from_iterable(self.by_source.values()), key=in_order)
+
+    @property
+    def heard_ms(self) -> dict[str, int]:
+        """The time of the last event of each source that has any."""
+        last = {source: events[-1].at for source, events in self.by_source.items() if events}
+        return {source: int(dt.datetime.fromisoformat(at).timestamp() * 1000) for source, at in last.items()}
+
+
+def in_order(event: Event) -> tuple[str, str]:
+    """What a day's events are sorted by."""
+    return event.at, event.id
 
 
 @dataclass(frozen=True, slots=True)

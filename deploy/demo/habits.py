@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from deploy.demo.university import chance
+from deploy.demo.chance import chance
 
 Habit = Literal["steady", "fading", "bursty", "silent", "returning"]
 HABITS: tuple[Habit, ...] = get_args(Habit)

@@ -17,20 +17,13 @@ from pathlib import Path
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from deploy.demo.events import Day, Event, Span, Term
+from deploy.demo.chance import chance
+from deploy.demo.events import ASSESSMENT, VLE, Day, Event, Span, Term, in_order
 from deploy.demo.names import address, draw_name
 from deploy.demo.oulad_files import read
-from deploy.demo.university import (
-    CONSENT_LEAD_DAYS,
-    Choice,
-    Consent,
-    Enrolment,
-    Module,
-    Person,
-    University,
-    chance,
-    groups,
-)
+from deploy.demo.oulad_work import Work
+from deploy.demo.places import Due, Enrolment
+from deploy.demo.university import CONSENT_LEAD_DAYS, Choice, Consent, Module, Person, University, groups
 from services.kernel.errors import ConfigurationError
 from services.kernel.ids import deterministic_id
 
@@ -66,6 +59,11 @@ class Presentation:
     module: str
     code: str
     days: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """As the dataset's tables have it."""
+        return self.module, self.code
 
     @property
     def name(self) -> str:
@@ -166,15 +164,14 @@ def presentations(folder: Path, names: Sequence[str] = ()) -> list[Presentation]
 
 def registrations(folder: Path, presentation: Presentation) -> list[Registration]:
     """Everybody who ever registered for the presentation, in order of their ids."""
-    key = (presentation.module, presentation.code)
     numbers = ("id_student", "date_registration", "date_unregistration")
-    rows = read(folder, "studentRegistration", numbers=numbers, only=key)
+    rows = read(folder, "studentRegistration", numbers=numbers, only=presentation.key)
     return sorted((Registration(*row) for row in rows), key=lambda r: r.student)
 
 
 def clicks(folder: Path, presentation: Presentation) -> Clicks:
     """All clicks of the presentation."""
-    key = (presentation.module, presentation.code)
+    key = presentation.key
     by_day: dict[int, array[int]] = defaultdict(lambda: array("q"))
     for row in read(folder, "studentVle", numbers=("id_student", "id_site", "date", "sum_click"), only=key):
         if None in row:
@@ -187,14 +184,16 @@ def clicks(folder: Path, presentation: Presentation) -> Clicks:
     return Clicks(by_day, {site: ACTIVITIES.get(kind, kind) for kind, site in sites})
 
 
-def term(placed: Placed, found: Clicks) -> Term:
+def term(placed: Placed, found: Clicks, work: Work) -> Term:
     """The presentation as days of events, from the first with a click to the end."""
     offsets = range(found.first_day, _last_day(placed.presentation, found) + 1)
     span = Span(placed.start + dt.timedelta(days=offsets[0]), len(offsets), placed.zone)
-    return Term(placed.presentation.term, span, (_day(placed, found, offset) for offset in offsets))
+    return Term(placed.presentation.term, span, (_day(placed, found, work, offset) for offset in offsets))
 
 
-def university(placed: Placed, registered: Sequence[Registration], found: Clicks, invention: Invention) -> University:
+def university(
+    placed: Placed, registered: Sequence[Registration], found: Clicks, work: Work, invention: Invention
+) -> University:
     """People, tutors and consents around the presentation; the consents cover every click."""
     presentation = placed.presentation
     students = [_student(registration) for registration in registered]
@@ -204,7 +203,7 @@ def university(placed: Placed, registered: Sequence[Registration], found: Clicks
         people=(*tutors, *students),
         modules=(Module(presentation.slug, f"Module {presentation.module}, presentation {presentation.code}"),),
         enrolments=tuple(
-            _enrolment(placed, registration, _last_day(presentation, found)) for registration in registered
+            _enrolment(placed, registration, _last_day(presentation, found), work) for registration in registered
         ),
         tutoring=groups([tutor.id for tutor in tutors], ids, invention.seed),
         consents=tuple(Consent(student, _choice(student, invention), "en") for student in ids),
@@ -236,27 +235,49 @@ def _last_day(presentation: Presentation, found: Clicks) -> int:
     return max(presentation.days, found.last_day)
 
 
-def _enrolment(placed: Placed, registration: Registration, last_day: int) -> Enrolment:
+def _enrolment(placed: Placed, registration: Registration, last_day: int, work: Work) -> Enrolment:
     """Whoever left before the start has a place that ended as it began.
 
     The others' lasts for a day more than the data: a replay ends on that day's first moment, and an ended module would
     leave nothing to look at.
     """
     first, left = max(0, registration.registered or 0), registration.left
+    mine = work.due_from(registration.student)
     return Enrolment(
         person=f"oulad-{registration.student}",
         module=placed.presentation.slug,
         start_day=placed.span.date(first),
         end_day=placed.span.date(last_day + 1),
         left_day=None if left is None else placed.span.date(max(left, first)),
+        due=tuple(Due(name, placed.span.moment(day, _LAST_SECOND)) for name, day in mine if day >= first),
     )
 
 
-def _day(placed: Placed, found: Clicks, offset: int) -> Day:
+def _day(placed: Placed, found: Clicks, work: Work, offset: int) -> Day:
+    by_source = {ASSESSMENT: _handed_in(placed, work, offset), VLE: _clicked(placed, found, offset)}
+    return Day(placed.span.date(offset), {source: sorted(events, key=in_order) for source, events in by_source.items()})
+
+
+def _handed_in(placed: Placed, work: Work, offset: int) -> Iterator[Event]:
+    for student, assessment in work.handed_in.get(offset, ()):
+        name = work.name(assessment)
+        yield Event(
+            id=deterministic_id("oulad-work", placed.presentation.name, student, name),
+            student=f"oulad-{student}",
+            module=placed.presentation.slug,
+            activity="assignment",
+            at=placed.span.moment(offset, _second(offset, student, assessment, 0)).isoformat(),
+            assessment=name,
+        )
+
+
+def _clicked(placed: Placed, found: Clicks, offset: int) -> Iterator[Event]:
     packed = found.by_day.get(offset, array("q"))
     rows = sorted(zip(packed[::3], packed[1::3], packed[2::3], strict=True))
-    events = [
-        Event(
+    for (student, site, count), ordinal in _with_ordinals(rows):
+        if count <= 0:
+            continue
+        yield Event(
             id=deterministic_id("oulad", placed.presentation.name, student, site, offset, ordinal),
             student=f"oulad-{student}",
             module=placed.presentation.slug,
@@ -264,10 +285,6 @@ def _day(placed: Placed, found: Clicks, offset: int) -> Day:
             at=placed.span.moment(offset, _second(offset, student, site, ordinal)).isoformat(),
             weight=count,
         )
-        for (student, site, count), ordinal in _with_ordinals(rows)
-        if count > 0
-    ]
-    return Day(placed.span.date(offset), sorted(events, key=lambda event: (event.at, event.id)))
 
 
 def _with_ordinals(rows: Sequence[tuple[int, int, int]]) -> Iterator[tuple[tuple[int, int, int], int]]:

@@ -1,7 +1,8 @@
 """Drives a term through the front door: each day's events, then, all of them acknowledged, the tick that ends it.
 
-A replay may be broken off and begun again, or given twice: the events keep their ids and the clock is never asked to
-go back. The events of one student are sent in order, one batch after the other; students run side by side in lanes.
+With a tick it says when each source's systems had last sent anything, in the term's own time. A replay may be broken
+off and begun again, or given twice: the events keep their ids and the clock is never asked to go back. The events of
+one student and source are sent in order, one batch after the other; students run side by side in lanes.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Literal, TypeVar
@@ -19,7 +20,7 @@ from zlib import crc32
 import httpx2
 import msgspec
 
-from deploy.demo.events import Day, Event, Term
+from deploy.demo.events import VLE, Day, Event, Term
 from deploy.demo.posting import Service, expect
 from services.kernel.clock import midnight_ms
 from services.kernel.errors import ConfigurationError
@@ -102,15 +103,16 @@ Progress = Callable[[Summary], None]  # told of the summary so far after each da
 
 
 class Door:
-    """The ingest service, as a source system sees it."""
+    """The ingest service, as source systems of each kind see it; the learning environment's may also set the clock."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, services: Mapping[str, Service]) -> None:
+        self._services = services
+        self._service = services[VLE]
 
     @property
     def waits(self) -> int:
         """How often it said "not now"."""
-        return self._service.waits
+        return sum(service.waits for service in self._services.values())
 
     async def clock(self) -> Clock:
         """Where the clock stands.
@@ -127,19 +129,19 @@ class Door:
             )
         return clock
 
-    async def send(self, events: Sequence[Event]) -> Answer:
+    async def send(self, source: str, events: Sequence[Event]) -> Answer:
         """Have a batch acknowledged."""
-        answer = await self._service.post("/v1/events", content=_lines(events), headers=_NDJSON)
+        answer = await self._services[source].post("/v1/events", content=_lines(events), headers=_NDJSON)
         expect(answer, HTTPStatus.ACCEPTED, HTTPStatus.MULTI_STATUS, HTTPStatus.UNPROCESSABLE_ENTITY)
         return _decoded(answer, Answer)
 
-    async def tick(self, at_ms: int) -> None:
-        """Bring the clock to a moment.
+    async def tick(self, at_ms: int, heard: Mapping[str, int]) -> None:
+        """Bring the clock to a moment, and say when each source was last heard by then.
 
         Raises:
             ConfigurationError: somebody else has brought it further meanwhile.
         """
-        answer = await self._service.post("/v1/clock", json={"at_ms": at_ms})
+        answer = await self._service.post("/v1/clock", json={"at_ms": at_ms, "heard": heard})
         if answer.status_code == HTTPStatus.CONFLICT and (await self.clock()).at_ms == at_ms:
             return  # an earlier try had come through
         if answer.status_code == HTTPStatus.CONFLICT:
@@ -153,11 +155,13 @@ async def replay(term: Term, door: Door, *, pace: Pace, progress: Progress) -> S
     clock, zone = (await door.clock()).at_ms or 0, term.span.zone
     started, waits = time.monotonic(), door.waits
     if (dawn := midnight_ms(term.span.first_day, zone)) > clock:
-        await door.tick(dawn)
+        await door.tick(dawn, {})
+    heard: dict[str, int] = {}
     for day in term.days:
         await _replay_day(day, door, pace, summary)
+        heard |= day.heard_ms
         if (end := midnight_ms(day.date + dt.timedelta(days=1), zone)) > clock:
-            await door.tick(end)
+            await door.tick(end, heard)
         summary.days += 1
         summary.waits, summary.seconds = door.waits - waits, time.monotonic() - started
         progress(summary)
@@ -176,22 +180,24 @@ def _decoded(answer: httpx2.Response, kind: type[_T]) -> _T:
 async def _replay_day(day: Day, door: Door, pace: Pace, summary: Summary) -> None:
     try:
         async with asyncio.TaskGroup() as lanes:
-            for lane in _split(day.events, pace.lanes):
+            for lane in _split(day, pace.lanes):
                 lanes.create_task(_send_lane(lane, door, pace, summary))
     except ExceptionGroup as failed:  # the first lane that failed has ended the others
         raise failed.exceptions[0] from None
 
 
-async def _send_lane(events: Sequence[Event], door: Door, pace: Pace, summary: Summary) -> None:
-    for start in range(0, len(events), pace.batch):
-        batch = events[start : start + pace.batch]
-        answer = await door.send(batch)
-        summary.sent += len(batch)
-        summary.count(answer)
+async def _send_lane(lane: Mapping[str, Sequence[Event]], door: Door, pace: Pace, summary: Summary) -> None:
+    for source, events in lane.items():
+        for start in range(0, len(events), pace.batch):
+            batch = events[start : start + pace.batch]
+            answer = await door.send(source, batch)
+            summary.sent += len(batch)
+            summary.count(answer)
 
 
-def _split(events: Sequence[Event], lanes: int) -> Iterator[Sequence[Event]]:
-    split: list[list[Event]] = [[] for _ in range(lanes)]
-    for event in events:
-        split[crc32(event.student.encode()) % lanes].append(event)
+def _split(day: Day, lanes: int) -> Iterator[Mapping[str, Sequence[Event]]]:
+    split: list[dict[str, list[Event]]] = [defaultdict(list) for _ in range(lanes)]
+    for source, events in day.by_source.items():
+        for event in events:
+            split[crc32(event.student.encode()) % lanes][source].append(event)
     return filter(None, split)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.demo.bodies import Asked, directory_bodies, registration_bodies
 from deploy.demo.posting import Service, expect
 from deploy.demo.progress import Step
-from deploy.demo.university import Cell, University, directory_bodies, registration_bodies
+from deploy.demo.university import University
 from services.kernel.errors import TransientError
 
 _PATIENCE_S, _PAUSE_S = 120.0, 0.5
@@ -32,19 +33,18 @@ class Services:
 
 
 async def seed_university(
-    university: University, cells: Sequence[Cell], services: Services, step: Step, *, pause_s: float = _PAUSE_S
+    university: University, asked: Asked, services: Services, step: Step, *, pause_s: float = _PAUSE_S
 ) -> None:
     """Post directory and registration; a second time changes nothing.
 
-    A consent consists of `cells`, purpose × source, as the register declares them. `step` is told how many students
-    are done, counting each once for the directory and once for their consents.
+    `step` is told how many students are done, counting each once for the directory and once for their consents.
     """
     done = 0
     for body in directory_bodies(university):
         await _post(services.notify, "/v1/directory", body)
         done += sum(person["role"] == "student" for person in body["people"])
         step(done, "people")
-    for body in registration_bodies(university, cells):
+    for body in registration_bodies(university, asked):
         await _post(services.consent, "/v1/registration", body)
         done += len({decision["person"] for decision in body["decisions"]})
         step(done, "consents")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import httpx2
 from rich.console import Console
 
-from deploy.demo.events import Term
+from deploy.demo.bodies import Asked
+from deploy.demo.events import SOURCES, VLE, Term
 from deploy.demo.posting import Service
 from deploy.demo.progress import progress
 from deploy.demo.replayer import Door, Pace, Summary, replay
 from deploy.demo.seeding import Services, seed_university
 from deploy.demo.stack import Replay, Replays, Stack
 from deploy.demo.university import Cell, University
+from services.consent.notices import FOLDER, load_notices
 from services.kernel.clock import midnight_ms
 from services.kernel.register import load_register
 from services.kernel.settings import Settings
@@ -44,8 +46,8 @@ class Target:
 class Session:
     """Open with `open`; it closes its connections at the end."""
 
-    def __init__(self, target: Target, services: Services) -> None:
-        self._services, self._door = services, Door(services.door)
+    def __init__(self, target: Target, services: Services, door: Door) -> None:
+        self._services, self._door, self._settings = services, door, target.settings
         self._replays, self._console = Replays(target.replays), target.console
         self._register = load_register(target.settings.register_file)
         self.zone: ZoneInfo = target.settings.institution.zone
@@ -59,12 +61,15 @@ class Session:
             ConfigurationError: the stack runs by the machine's clock.
         """
         stack = target.stack
-        async with (
-            _client(stack.consent, token=stack.registrar_token) as consent,
-            _client(stack.notify, token=stack.directory_token) as notify,
-            _client(stack.ingest, auth=(stack.source, stack.source_key)) as door,
-        ):
-            session = cls(target, Services(Service(consent), Service(notify), Service(door)))
+        async with AsyncExitStack() as opened:
+
+            async def service(base: str, **credentials: Any) -> Service:
+                return Service(await opened.enter_async_context(_client(base, **credentials)))
+
+            doors = {kind: await service(stack.ingest, auth=stack.credentials(kind)) for kind in SOURCES}
+            consent = await service(stack.consent, token=stack.registrar_token)
+            notify = await service(stack.notify, token=stack.directory_token)
+            session = cls(target, Services(consent, notify, doors[VLE]), Door(doors))
             await session._door.clock()
             yield session
 
@@ -98,7 +103,13 @@ class Session:
             (purpose, source) for purpose in self._register.purpose for source in sources or self._register.source
         ]
         with progress(self._console, title, 2 * len(university.students), "told") as step:
-            await seed_university(university, cells, self._services, step)
+            await seed_university(university, Asked(cells, self._notice()), self._services, step)
+
+    def _notice(self) -> str:
+        """The version of the notice that students are shown now."""
+        folder = self._settings.consent.notices_folder or FOLDER
+        notices = load_notices(self._register, folder, zone=self.zone)
+        return notices.in_force(notices.languages[0]).version
 
     async def send(self, term: Term, title: str, pace: Pace) -> Summary:
         """Replay the term, and remember that it arrived."""

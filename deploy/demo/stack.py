@@ -20,6 +20,7 @@ class Stack:
 
     Attributes:
         source: the name of the source system that may send events and ticks.
+        further_keys: of the systems that only send events, by their kind.
     """
 
     ingest: str
@@ -30,6 +31,21 @@ class Stack:
     registrar_token: str = field(repr=False)
     directory_token: str = field(repr=False)
     source: str = "demo-vle"
+    further_keys: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def credentials(self, kind: str) -> tuple[str, str]:
+        """Name and key of the system of that kind.
+
+        Raises:
+            ConfigurationError: the stack has none.
+        """
+        if self.source == system(kind):
+            return self.source, self.source_key
+        if kind not in self.further_keys:
+            raise ConfigurationError(
+                f"This stack has no source system for {kind}: stop it, and `signpost up` introduces one to the door"
+            )
+        return system(kind), self.further_keys[kind]
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -79,6 +95,11 @@ class Replays:
             return {}
         except (OSError, msgspec.DecodeError) as error:
             raise ConfigurationError(f"{self._path} cannot be used ({error}): `make clean` starts anew") from error
+
+
+def system(kind: str) -> str:
+    """The name of the demo's source system of a kind."""
+    return f"demo-{kind}"
 
 
 def _write(path: Path, text: str) -> None:

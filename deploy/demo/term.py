@@ -1,4 +1,4 @@
-"""A simulated term: who does what, when, on which module, as a learning environment would report it.
+"""A simulated term: who does what, when, on which module, as the university's systems would report it.
 
 The same university, seed and first day give the same events, byte for byte.
 """
@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
-from deploy.demo.events import Day, Event, Span, Term
+from deploy.demo.chance import chance
+from deploy.demo.coursework import hand_ins, marks
+from deploy.demo.events import ASSESSMENT, ATTENDANCE, VLE, Day, Event, Span, Term, in_order
 from deploy.demo.habits import Student, students_of
-from deploy.demo.university import Demo, Enrolment, University, chance
+from deploy.demo.places import Enrolment
+from deploy.demo.timetable import deadlines, outage, timetabled, vacation
+from deploy.demo.university import Demo, University
 from services.kernel.ids import deterministic_id
 
 _WEEKDAY = (1.0, 1.17, 1.15, 1.15, 1.0, 0.73, 0.78)  # Monday first
 _TREND = (1.22, 0.85)  # at the start and at the end of the term
 _VACATION = 0.3
-_WEEKS_FOR_VACATION = 4
-_DEADLINE_WEEKS = 3  # between two deadlines of a module
 _RUSH, _RUSH_DAYS, _LULL, _LULL_DAYS = 0.9, 2.5, 0.75, 2
 _ROWS_MEDIAN, _ROWS_SPREAD, _ROWS_MOST = 4.4, 0.7, 60
 _WEIGHT_LOG, _WEIGHT_SPREAD, _WEIGHT_MOST = 0.55, 1.1, 250  # how often one item is used within a day
@@ -47,33 +50,57 @@ _LAST_SECOND = 86_399
 Deed = tuple[int, str, int]  # the second of the day, the activity, its weight
 
 
-def vacation(span: Span) -> range:
-    """The days of a week off in the middle; none in a short term."""
-    middle = span.days // 14 * 7
-    return range(middle, middle + 7) if span.days >= _WEEKS_FOR_VACATION * 7 else range(0)
-
-
-def deadlines(span: Span, module: int) -> tuple[int, ...]:
-    """The days on which work for the module with this number is due: a Tuesday, Wednesday or Thursday."""
-    first_tuesday = (1 - span.first_day.weekday()) % 7
-    due = range(first_tuesday + 7 + module % 3, span.days, _DEADLINE_WEEKS * 7)
-    return tuple(day for day in due if day not in vacation(span))
-
-
 def simulate(university: University, demo: Demo, span: Span) -> Term:
     """Everybody's term, day by day."""
     students = students_of([person.id for person in university.students], demo.seed, span.days)
-    business = {module.code: _business(span, n) for n, module in enumerate(university.modules)}
-    due = {module.code: frozenset(deadlines(span, n)) for n, module in enumerate(university.modules)}
-    by_day: list[list[Event]] = [[] for _ in range(span.days)]
+    number = {module.code: n for n, module in enumerate(university.modules)}
+    business = [_business(span, n) for n in number.values()]
+    expected = [timetabled(span, n) for n in number.values()]
+    arrivals: dict[int, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     for place in university.enrolments:
-        draw = chance("place", demo.seed, place.person, place.module)
-        for day in _active_days(place, students[place.person], business[place.module], span, draw):
-            deeds = _deeds(students[place.person], draw, due=day in due[place.module])
-            by_day[day] += [_event(demo, place, span, (day, n), deed) for n, deed in enumerate(deeds)]
-    for events in by_day:
-        events.sort(key=lambda event: (event.at, event.id))
-    return Term(demo.term, span, [Day(span.date(n), events) for n, events in enumerate(by_day)])
+        student, module = students[place.person], number[place.module]
+        for day, events in _online(place, student, demo, span, business[module]):
+            arrivals[_arrival(day, span)][VLE] += events
+        for day, event in _handed_in(place, student, demo, span):
+            arrivals[day][ASSESSMENT].append(event)
+        for day, event in _marked(place, student, demo, span, expected[module]):
+            arrivals[day][ATTENDANCE].append(event)
+    return Term(demo.term, span, [Day(span.date(n), _in_order(arrivals[n])) for n in range(span.days)])
+
+
+def _arrival(day: int, span: Span) -> int:
+    """The day on which the learning environment tells of what happened on another."""
+    broken = outage(span)
+    return broken.stop if day in broken else day
+
+
+def _in_order(by_source: Mapping[str, list[Event]]) -> dict[str, list[Event]]:
+    return {source: sorted(events, key=in_order) for source, events in sorted(by_source.items())}
+
+
+def _online(
+    place: Enrolment, student: Student, demo: Demo, span: Span, business: Sequence[float]
+) -> Iterator[tuple[int, list[Event]]]:
+    draw = chance("place", demo.seed, place.person, place.module)
+    for day in _active_days(place, student, business, span, draw):
+        deeds = _deeds(student, draw)
+        yield day, [_event(demo, place, span, (day, n), deed) for n, deed in enumerate(deeds)]
+
+
+def _handed_in(place: Enrolment, student: Student, demo: Demo, span: Span) -> Iterator[tuple[int, Event]]:
+    for name, at in hand_ins(place, student, demo.seed, span):
+        event_id = deterministic_id("handed-in", demo.seed, place.person, name, at.date().isoformat())
+        event = Event(event_id, place.person, place.module, "assignment", at.isoformat(), assessment=name)
+        yield (at.date() - span.first_day).days, event
+
+
+def _marked(
+    place: Enrolment, student: Student, demo: Demo, span: Span, expected: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, Event]]:
+    for day, second, came in marks(place, student, demo.seed, span, expected):
+        at = span.moment(day, second).isoformat()
+        event_id = deterministic_id("marked", demo.seed, place.person, place.module, at)
+        yield day, Event(event_id, place.person, place.module, "attended" if came else "absent", at)
 
 
 def _business(span: Span, module: int) -> tuple[float, ...]:
@@ -102,7 +129,7 @@ def _active_days(
     pace = _PART_TIME if place.part_time else 1
     for day in range(until):
         likely = student.propensity * pace * business[day] * student.mood[day]
-        if draw.random() < min(_MOST_LIKELY, likely):
+        if draw.random() < min(_MOST_LIKELY, likely) and not place.is_away(span.date(day)):
             yield day
 
 
@@ -120,7 +147,7 @@ def _event(demo: Demo, place: Enrolment, span: Span, key: tuple[int, int], deed:
     )
 
 
-def _deeds(student: Student, draw: random.Random, *, due: bool) -> list[Deed]:
+def _deeds(student: Student, draw: random.Random) -> list[Deed]:
     """All that a student does on a module on a day of coming; whoever is silent logs in and goes no further."""
     if student.habit == "silent":
         return [(_moment(student, draw), "login", 1)]
@@ -131,7 +158,7 @@ def _deeds(student: Student, draw: random.Random, *, due: bool) -> list[Deed]:
     for n in range(sittings):
         count = rows * (n + 1) // sittings - rows * n // sittings
         deeds += _sitting(_moment(student, draw), count, draw)
-    return [*deeds, (_moment(student, draw), "assignment", 1)] if due else deeds
+    return deeds
 
 
 def _sitting(second: int, rows: int, draw: random.Random) -> Iterator[Deed]:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from deploy.demo.chance import chance
 from deploy.demo.events import Span
 from deploy.demo.names import address, draw_name
+from deploy.demo.places import Enrolment, places_of
 
-NOTICE = "2026-1"
 CONSENT_LEAD_DAYS = 14  # the students decide at registration, before the term
 TUTOR_NOTIFY = "tutor-notify"
 
@@ -50,18 +51,6 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
-    """A student's place on a module; `end_day` is its last day, `left_day` the first one after leaving early."""
-
-    person: str
-    module: str
-    start_day: dt.date
-    end_day: dt.date
-    left_day: dt.date | None = None
-    part_time: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Consent:
     """What a student said at registration, and in which language the notice was shown."""
 
@@ -92,11 +81,6 @@ class University:
         return tuple(person for person in self.people if person.role == "student")
 
 
-def chance(*parts: str | int) -> random.Random:
-    """A stream of pseudo-random numbers that depends on nothing but `parts`."""
-    return random.Random("/".join(map(str, parts)))  # noqa: S311 - it has to be repeatable, not secret
-
-
 # The demo ----------------------------------------------------------------------------------------------------------
 
 _MODULES = (
@@ -116,8 +100,7 @@ _SHARES: tuple[tuple[Choice, float], ...] = (
     ("refused", 0.12),
     ("undecided", 0.12),
 )  # the rest in part
-_WELSH, _TWO_MODULES, _PART_TIME, _LEAVE = 0.2, 0.2, 0.06, 0.02
-_EXAM_DAYS = 7  # modules outlast the teaching weeks
+_WELSH = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +141,10 @@ def demo_university(demo: Demo, span: Span) -> University:
     """The university, for a term at these dates."""
     everybody = people(demo)
     ids = [person.id for person in everybody if person.role == "student"]
-    draw = chance("enrolments", demo.seed)
     return University(
         people=everybody,
         modules=_MODULES,
-        enrolments=tuple(place for student in ids for place in _enrol(student, draw, span)),
+        enrolments=places_of(ids, [module.code for module in _MODULES], demo.seed, span),
         tutoring=groups([person.id for person in everybody if person.role == "tutor"], ids, demo.seed),
         consents=decide(ids, demo.seed),
         consent_from=span.moment(-CONSENT_LEAD_DAYS),
@@ -194,84 +176,3 @@ def _person(person_id: str, draw: random.Random) -> Person:
     name = draw_name(draw)
     host = "staff.example.org" if role == "tutor" else "students.example.org"
     return Person(person_id, name, address(name, person_id, host), role)
-
-
-def _enrol(student: str, draw: random.Random, span: Span) -> Iterator[Enrolment]:
-    part_time = draw.random() < _PART_TIME
-    modules = 2 if not part_time and draw.random() < _TWO_MODULES else 1
-    left = draw.randrange(span.days // 4, span.days) if draw.random() < _LEAVE else None
-    for module in draw.sample(_MODULES, modules):
-        yield Enrolment(
-            person=student,
-            module=module.code,
-            start_day=span.first_day,
-            end_day=span.date(span.days + _EXAM_DAYS),
-            left_day=None if left is None else span.date(left),
-            part_time=part_time,
-        )
-
-
-# The bodies of the services' APIs ----------------------------------------------------------------------------------
-
-
-def directory_bodies(university: University, size: int = 500) -> Iterator[dict[str, Any]]:
-    """Bodies of `POST /v1/directory`: first modules and tutors, then `size` students at a time with all of theirs."""
-    tutors = [person for person in university.people if person.role == "tutor"]
-    modules = [{"code": module.code, "title": module.title} for module in university.modules]
-    yield {"people": list(map(_person_body, tutors)), "modules": modules, "enrolments": [], "tutoring": []}
-    students = university.students
-    for start in range(0, len(students), size):
-        chunk = students[start : start + size]
-        ids = {person.id for person in chunk}
-        yield {
-            "people": list(map(_person_body, chunk)),
-            "modules": [],
-            "enrolments": [_enrolment_body(e) for e in university.enrolments if e.person in ids],
-            "tutoring": [{"tutor": t, "student": s} for t, s in university.tutoring if s in ids],
-        }
-
-
-def registration_bodies(university: University, cells: Sequence[Cell], size: int = 1000) -> Iterator[dict[str, Any]]:
-    """Bodies of `POST /v1/registration`, about `size` decisions each; one student's are never apart."""
-    decisions: list[dict[str, Any]] = []
-    for consent in university.consents:
-        decisions += _decision_bodies(consent, cells, university.consent_from)
-        if len(decisions) >= size:
-            yield {"decisions": decisions}
-            decisions = []
-    if decisions:
-        yield {"decisions": decisions}
-
-
-def _person_body(person: Person) -> dict[str, str]:
-    return {"id": person.id, "name": person.name, "email": person.email, "role": person.role}
-
-
-def _enrolment_body(enrolment: Enrolment) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "person": enrolment.person,
-        "module": enrolment.module,
-        "start_day": enrolment.start_day.isoformat(),
-        "end_day": enrolment.end_day.isoformat(),
-    }
-    if enrolment.left_day:
-        body["left_day"] = enrolment.left_day.isoformat()
-    if enrolment.part_time:
-        body["part_time"] = True
-    return body
-
-
-def _decision_bodies(consent: Consent, cells: Sequence[Cell], since: dt.datetime) -> Iterator[dict[str, str]]:
-    if consent.choice == "undecided":
-        return
-    for purpose, source in cells:
-        refused = consent.choice == "refused" or (consent.choice == "partial" and purpose == TUTOR_NOTIFY)
-        yield {
-            "person": consent.person,
-            "purpose": purpose,
-            "source": source,
-            "state": "refused" if refused else "given",
-            "from": since.isoformat(),
-            "notice": NOTICE,
-            "language": consent.language,
-        }

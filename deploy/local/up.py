@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.text import Text
 
 from deploy.demo import commands
+from deploy.demo.events import SOURCES, VLE
 from deploy.demo.session import Target
-from deploy.demo.stack import Stack
+from deploy.demo.stack import Stack, system
 from deploy.demo.university import Demo
 from deploy.local import environment, summary
 from deploy.local.ground import WatchedBroker, cluster_of, moved_where_taken, wanted_ports
@@ -32,7 +33,7 @@ from deploy.local.machine.processes import Child, Supervisor, Watched, end_left_
 from deploy.local.readiness import wait_caught_up, wait_ready
 from deploy.local.state import Ports, RunFile, Secrets, StateFolder
 from deploy.local.status import ask
-from services.ingest.adapters.sources import add_source
+from services.ingest.adapters.sources import Scope, add_source
 from services.kernel.errors import ConfigurationError, SignpostError
 from services.kernel.kafka import provision
 from services.kernel.settings import Settings, load_settings
@@ -183,13 +184,15 @@ class _Run:
     def _introduce(self, run: RunFile, demo: Demo) -> Stack:
         """Write down what the services and a replay must know of each other."""
         folder, secrets = self._folder, self._folder.secrets()
+        before = Stack.load(folder.stack) if folder.sources.exists() and folder.stack.exists() else None
         folder.people.write_bytes(msgspec.json.encode(commands.sign_in_people(demo)))
         folder.save_clients(environment.clients(run, secrets))
-        if folder.sources.exists() and folder.stack.exists():
-            key = Stack.load(folder.stack).source_key
-        else:
-            key = add_source(folder.sources, name="demo-vle", source="vle", scopes=("events", "clock"))
-        stack = _stack(run, secrets, key)
+        keys = {VLE: before.source_key} | before.further_keys if before else {}
+        for kind in SOURCES:
+            if kind not in keys:
+                scopes: tuple[Scope, ...] = ("events", "clock") if kind == VLE else ("events",)
+                keys[kind] = add_source(folder.sources, name=system(kind), source=kind, scopes=scopes)
+        stack = _stack(run, secrets, keys)
         stack.save(folder.stack)
         return stack
 
@@ -237,10 +240,11 @@ class _Run:
         self._console.print(text, markup=False, soft_wrap=True)
 
 
-def _stack(run: RunFile, secrets: Secrets, source_key: str) -> Stack:
+def _stack(run: RunFile, secrets: Secrets, keys: Mapping[str, str]) -> Stack:
     return Stack(
         **run.services,
-        source_key=source_key,
+        source_key=keys[VLE],
+        further_keys={kind: key for kind, key in keys.items() if kind != VLE},
         registrar_token=secrets.registrar_token,
         directory_token=secrets.directory_token,
     )

@@ -11,6 +11,8 @@ import pytest
 
 from deploy.demo import oulad
 from deploy.demo.compare import figures, real
+from deploy.demo.events import VLE
+from deploy.demo.oulad_work import work
 from services.kernel.register import load_register
 
 DATA = os.environ.get("SIGNPOST_TEST_DATA", "")
@@ -29,9 +31,9 @@ def test_bbb_2013j_is_read_to_the_row(presentation: oulad.Presentation) -> None:
     placed = oulad.Placed(presentation, presentation.start, ZoneInfo("Europe/London"))
     ids: set[str] = set()
     activities: Counter[str] = Counter()
-    for day in oulad.term(placed, oulad.clicks(folder, presentation)).days:
-        ids.update(event.id for event in day.events)
-        activities.update(event.activity for event in day.events)
+    for day in oulad.term(placed, oulad.clicks(folder, presentation), work(folder, presentation.key)).days:
+        ids.update(event.id for event in day.by_source[VLE])
+        activities.update(event.activity for event in day.by_source[VLE])
         assert all(event.at.startswith(day.date.isoformat()) for event in day.events)
     assert len(ids) == activities.total() == 452_638
     assert set(activities) <= set(load_register().activity)

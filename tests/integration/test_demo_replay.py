@@ -18,7 +18,7 @@ from deploy.demo.replayer import Pace
 from deploy.demo.session import Target
 from deploy.demo.stack import Replays
 from deploy.demo.university import Demo
-from services.kernel.clock import midnight_ms
+from services.kernel.clock import midnight_ms, moment_ms
 from services.kernel.errors import ConfigurationError
 from services.kernel.settings import InstitutionSettings, Settings
 from tests.support.demo_stack import PlayedStack, played_stack
@@ -57,6 +57,14 @@ def oulad_folder(folder: Path) -> Path:
             *(f"AAA,{c},{student},1,{day},2" for c in codes for student in range(10) for day in (-1, 0, 2)),
             "AAA,2013J,3,2,0,1",
         ],
+        "assessments": [
+            "code_module,code_presentation,id_assessment,assessment_type,date",
+            *(f"AAA,{c},{number},TMA,1" for number, c in enumerate(codes)),
+        ],
+        "studentAssessment": [
+            "id_assessment,id_student,date_submitted,is_banked",
+            *(f"{number},{student},1,0" for number, _ in enumerate(codes) for student in range(10)),
+        ],
     }
     folder.mkdir()
     for name, lines in tables.items():
@@ -78,15 +86,24 @@ def test_a_term_arrives_whole_and_in_order_whatever_goes_wrong(tmp_path: Path) -
     today = dt.datetime.now(LONDON).date()
     nights = [midnight_ms(today - dt.timedelta(days=n), LONDON) for n in range(21, -1, -1)]
     assert played.ticks == nights
+    assert played.heard[0] == {}
+    for at_ms, heard in zip(played.ticks[1:], played.heard[1:], strict=True):
+        assert heard["vle"] == max(
+            moment_ms(event["at"])
+            for event_id, event in played.events.items()
+            if played.systems[event_id] == "demo-vle" and moment_ms(event["at"]) < at_ms
+        )
 
 
 def test_a_students_events_are_sent_in_order(tmp_path: Path) -> None:
-    """Students run side by side, but no student's events overtake each other."""
+    """Students run side by side, but no student's events of a system overtake each other."""
     with played_stack(trouble=13) as played:
         commands.simulate_term(target_of(played, tmp_path), DEMO, pace=SMALL)
     times = defaultdict(list)
     for event_id in played.order:
-        times[played.events[event_id]["student"]].append(played.events[event_id]["at"])
+        event = played.events[event_id]
+        times[event["student"], played.systems[event_id]].append(event["at"])
+    assert {system for _, system in times} == {"demo-vle", "demo-assessment", "demo-attendance"}
     assert all(at == sorted(at) for at in times.values())
 
 
@@ -144,9 +161,10 @@ def test_real_presentations_follow_each_other(tmp_path: Path) -> None:
         target = target_of(played, tmp_path)
         spring, autumn = commands.replay_oulad(target, data)
         assert (spring.first_day, autumn.first_day) == (dt.date(2013, 1, 31), dt.date(2013, 9, 30))
-        assert (spring.accepted, autumn.accepted, dict(autumn.refused)) == (30, 30, {"unknown-activity": 1})
+        assert (spring.accepted, autumn.accepted, dict(autumn.refused)) == (40, 40, {"unknown-activity": 1})
         assert played.breaches == []
-        assert {source for _, _, source in played.decisions} == {"vle"}
+        assert {source for _, _, source in played.decisions} == {"vle", "assessment"}
+        assert {e["assessment"] for e in played.events.values() if "assessment" in e} == {"TMA-0", "TMA-1"}
         assert "refused 1 × unknown-activity: mend it so" in printed(target)
 
 

@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import json
 import threading
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,13 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from deploy.demo.events import SOURCES
 from deploy.demo.stack import Stack
 from tests.support.waiting import eventually
 
-_BASIC = "Basic ZGVtby12bGU6a2V5"  # demo-vle:key
+_SYSTEMS = {  # by their credentials, NAME:key
+    f"Basic {b64encode(f'demo-{kind}:key'.encode()).decode()}": f"demo-{kind}" for kind in SOURCES
+}
 
 
 @dataclass
@@ -46,7 +50,9 @@ class PlayedStack:
     clock_ms: int | None = None
     url: str = ""
     ticks: list[int] = field(default_factory=list)
+    heard: list[dict[str, int]] = field(default_factory=list)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    systems: dict[str, str] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     sent_again: int = 0
     posts: Counter[str] = field(default_factory=Counter)
@@ -65,6 +71,7 @@ class PlayedStack:
             notify=self.url,
             indicators=self.url,
             source_key="key",
+            further_keys=dict.fromkeys(SOURCES[1:], "key"),
             registrar_token="registrar",
             directory_token="directory",
         )
@@ -84,24 +91,27 @@ class PlayedStack:
         return {"mode": self.mode, "at_ms": self.clock_ms}
 
     async def post_clock(self, request: Request) -> Response:
-        at_ms = (await request.json())["at_ms"]
+        body = await request.json()
+        at_ms = body["at_ms"]
         if self._under_way:
             self.breaches.append("a tick while events were under way")
         if self.clock_ms is not None and at_ms < self.clock_ms:
             return JSONResponse({"detail": "The clock never runs backwards."}, 409)
         self.clock_ms = at_ms
         self.ticks.append(at_ms)
+        self.heard.append(body["heard"])
         return JSONResponse({"mode": self.mode, "at_ms": at_ms})
 
     async def post_events(self, request: Request) -> Response:
-        if request.headers["Authorization"] != _BASIC:
+        system = _SYSTEMS.get(request.headers["Authorization"])
+        if system is None:
             return JSONResponse({"detail": "Who are you?"}, 401)
         self._under_way += 1
         if self._under_way > self.max_lanes:
             self.breaches.append("too many requests at a time")
         try:
             await asyncio.sleep(0.001)  # so that requests can overlap
-            return self._take([json.loads(line) for line in (await request.body()).splitlines()])
+            return self._take(system, [json.loads(line) for line in (await request.body()).splitlines()])
         finally:
             self._under_way -= 1
 
@@ -131,7 +141,7 @@ class PlayedStack:
             "signpost_door_consent_age_seconds 0.0\n"
         )
 
-    def _take(self, events: list[dict[str, Any]]) -> Response:
+    def _take(self, system: str, events: list[dict[str, Any]]) -> Response:
         self.posts["events"] += 1
         turn = self.posts["events"] % self.trouble if self.trouble else None
         if turn == 1:
@@ -139,6 +149,7 @@ class PlayedStack:
         if turn == 2:
             return JSONResponse({"detail": "Not so fast."}, 429, {"Retry-After": "0.01"})
         self.clock_ms = self.jump_to_ms or self.clock_ms
+        self.systems |= {event["id"]: system for event in events}
         if self.backlog:
             self.early += len(events)
         refused = [line for line, event in enumerate(events, 1) if not self._accept(event)]

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from deploy.demo import oulad
-from deploy.demo.events import Event
+from deploy.demo.events import ASSESSMENT, VLE, Event, Term
 from deploy.demo.oulad import Invention, Placed, Presentation, Registration
+from deploy.demo.oulad_work import Work, work
 from services.kernel.errors import ConfigurationError
 from services.kernel.register import load_register
 from tests.support.oulad_files import Rows, write_csv, write_parquet
@@ -22,7 +23,7 @@ LONDON = ZoneInfo("Europe/London")
 BBB = Presentation("BBB", "2013J", 3)
 
 COURSES = [["BBB", "2013J", 3], ["BBB", "2013B", 2]]
-VLE = [
+SITES: Rows = [
     [700, "BBB", "2013J", "forumng", "?", "?"],
     [701, "BBB", "2013J", "oucontent", 1, 2],
     [702, "BBB", "2013J", "novelty", "?", "?"],
@@ -44,13 +45,32 @@ CLICKS = [
     ["BBB", "2013J", 30268, 799, 3, 2],
     ["BBB", "2013B", 31604, 700, 1, 9],
 ]
+ASSESSMENTS = [
+    ["BBB", "2013J", 1752, "TMA", 1, 10],
+    ["BBB", "2013J", 1753, "CMA", 2, 20],
+    ["BBB", "2013J", 1754, "TMA", "?", 20],
+    ["BBB", "2013J", 1757, "Exam", 2, 100],
+    ["BBB", "2013B", 1760, "TMA", 1, 10],
+]
+RESULTS: Rows = [
+    [1752, 11391, 1, 0, 78],
+    [1752, 30268, -1, 1, 66],
+    [1753, 11391, 3, 0, ""],
+    [1757, 11391, 2, 0, 40],
+    [1760, 31604, 1, 0, 55],
+]
 TABLES: Mapping[str, tuple[Sequence[str], Rows]] = {
     "courses": (["code_module", "code_presentation", "module_presentation_length"], COURSES),
-    "vle": (["id_site", "code_module", "code_presentation", "activity_type", "week_from", "week_to"], VLE),
+    "vle": (["id_site", "code_module", "code_presentation", "activity_type", "week_from", "week_to"], SITES),
     "studentRegistration": (
         ["code_module", "code_presentation", "id_student", "date_registration", "date_unregistration"],
         REGISTRATION,
     ),
+    "assessments": (
+        ["code_module", "code_presentation", "id_assessment", "assessment_type", "date", "weight"],
+        ASSESSMENTS,
+    ),
+    "studentAssessment": (["id_assessment", "id_student", "date_submitted", "is_banked", "score"], RESULTS),
     "studentVle": (["code_module", "code_presentation", "id_student", "id_site", "date", "sum_click"], CLICKS),
 }
 
@@ -85,9 +105,13 @@ def folder(request: pytest.FixtureRequest) -> Path:
     return Path(request.getfixturevalue(request.param))
 
 
+def term(folder: Path, presentation: Presentation = BBB, start: dt.date | None = None) -> Term:
+    placed = Placed(presentation, start or presentation.start, LONDON)
+    return oulad.term(placed, oulad.clicks(folder, presentation), work(folder, presentation.key))
+
+
 def events(folder: Path, presentation: Presentation = BBB) -> list[Event]:
-    placed = Placed(presentation, presentation.start, LONDON)
-    return [event for day in oulad.term(placed, oulad.clicks(folder, presentation)).days for event in day.events]
+    return [event for day in term(folder, presentation).days for event in day.by_source[VLE]]
 
 
 def test_presentations_come_in_order_of_their_starts(folder: Path) -> None:
@@ -109,9 +133,8 @@ def test_registrations_of_one_presentation(folder: Path) -> None:
 
 def test_every_day_from_the_first_click_to_the_end(folder: Path) -> None:
     """Also those without a click."""
-    placed = Placed(BBB, BBB.start, LONDON)
-    term = oulad.term(placed, oulad.clicks(folder, BBB))
-    days = [(day.date.isoformat(), len(day.events)) for day in term.days]
+    found = term(folder)
+    days = [(day.date.isoformat(), len(day.by_source[VLE])) for day in found.days]
     assert days == [
         ("2013-09-29", 1),
         ("2013-09-30", 0),
@@ -120,7 +143,7 @@ def test_every_day_from_the_first_click_to_the_end(folder: Path) -> None:
         ("2013-10-03", 0),
         ("2013-10-04", 2),
     ]
-    assert (term.span.first_day, term.span.days) == (dt.date(2013, 9, 29), 6)
+    assert (found.span.first_day, found.span.days) == (dt.date(2013, 9, 29), 6)
 
 
 def test_a_row_becomes_an_event(folder: Path) -> None:
@@ -159,11 +182,9 @@ def test_both_forms_give_the_same_bytes(csv_folder: Path) -> None:
 
 def test_a_shifted_presentation_keeps_ids_and_clock_times(csv_folder: Path) -> None:
     """Only the dates move."""
-    found = oulad.clicks(csv_folder, BBB)
 
     def of(start: dt.date) -> list[tuple[str, str]]:
-        days = oulad.term(Placed(BBB, start, LONDON), found).days
-        return [(event.id, event.at[10:19]) for day in days for event in day.events]
+        return [(event.id, event.at[10:19]) for day in term(csv_folder, start=start).days for event in day.events]
 
     assert of(dt.date(2026, 11, 3)) == of(BBB.start)
 
@@ -171,7 +192,7 @@ def test_a_shifted_presentation_keeps_ids_and_clock_times(csv_folder: Path) -> N
 def test_places_follow_registration(csv_folder: Path) -> None:
     """From the start or the later registration; who left before the start was never there."""
     registered, found = oulad.registrations(csv_folder, BBB), oulad.clicks(csv_folder, BBB)
-    university = oulad.university(Placed(BBB, BBB.start, LONDON), registered, found, Invention())
+    university = oulad.university(Placed(BBB, BBB.start, LONDON), registered, found, Work({}), Invention())
     assert [(p.person, p.start_day.day, p.left_day and p.left_day.day) for p in university.enrolments] == [
         ("oulad-11391", 1, None),
         ("oulad-28400", 1, 1),
@@ -184,13 +205,37 @@ def test_places_follow_registration(csv_folder: Path) -> None:
     assert university.consent_from.isoformat() == "2013-09-15T00:00:00+01:00"
 
 
+def test_work_is_due_and_handed_in_and_what_was_taken_over_is_neither(folder: Path) -> None:
+    """Named by kind and id; exams are not handed in; due until the day ends, and late is what comes after."""
+    found = work(folder, BBB.key)
+    registered = oulad.registrations(folder, BBB)
+    placed = Placed(BBB, BBB.start, LONDON)
+    university = oulad.university(placed, registered, oulad.clicks(folder, BBB), found, Invention())
+    due = {
+        place.person: {piece.assessment: piece.due.isoformat() for piece in place.due}
+        for place in university.enrolments
+    }
+    both = {"TMA-1752": "2013-10-02T23:59:59+01:00", "CMA-1753": "2013-10-03T23:59:59+01:00"}
+    assert due == {
+        "oulad-11391": both,
+        "oulad-28400": both,
+        "oulad-30268": {"CMA-1753": both["CMA-1753"]},
+        "oulad-31604": both,
+    }
+    handed_in = [event for day in term(folder).days for event in day.by_source[ASSESSMENT]]
+    assert [(e.student, e.activity, e.assessment, e.at[:10]) for e in handed_in] == [
+        ("oulad-11391", "assignment", "TMA-1752", "2013-10-02"),
+        ("oulad-11391", "assignment", "CMA-1753", "2013-10-04"),
+    ]
+
+
 def test_students_have_made_up_tutors_and_choices() -> None:
     """One tutor for fifty; a share consents, and a student says the same in every presentation."""
     registered = [Registration(number, -10, None) for number in range(1000)]
     found = oulad.Clicks({}, {})
-    first = oulad.university(Placed(BBB, BBB.start, LONDON), registered, found, Invention())
+    first = oulad.university(Placed(BBB, BBB.start, LONDON), registered, found, Work({}), Invention())
     other = Presentation("CCC", "2013B", 3)
-    second = oulad.university(Placed(other, other.start, LONDON), registered, found, Invention())
+    second = oulad.university(Placed(other, other.start, LONDON), registered, found, Work({}), Invention())
     assert len({tutor for tutor, _ in first.tutoring}) == 20
     choices = [consent.choice for consent in first.consents]
     assert 770 < choices.count("given") < 830

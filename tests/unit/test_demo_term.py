@@ -13,9 +13,11 @@ import msgspec
 import pytest
 
 from deploy.demo.compare import figures, simulated
-from deploy.demo.events import Event, Span, Term
+from deploy.demo.coursework import hand_ins, marks
+from deploy.demo.events import ATTENDANCE, SOURCES, VLE, Event, Span, Term
 from deploy.demo.habits import HABITS, Habit, students_of
-from deploy.demo.term import deadlines, simulate, vacation
+from deploy.demo.term import simulate
+from deploy.demo.timetable import deadlines, outage, timetabled, vacation
 from deploy.demo.university import Demo, University, demo_university
 from services.kernel.register import load_register
 
@@ -47,10 +49,9 @@ def _active_days(university: University, term: Term, habit: Habit) -> list[list[
     students = students_of([person.id for person in university.students], DEMO.seed, SPAN.days)
     plain = {p.person for p in university.enrolments if not p.left_day and not p.part_time}
     active: dict[str, set[int]] = defaultdict(set)
-    for number, day in enumerate(term.days):
-        for event in day.events:
-            if event.activity != "login":
-                active[event.student].add(number)
+    for event in _events(term):
+        if event.activity not in ("login", "absent"):
+            active[event.student].add((dt.date.fromisoformat(event.at[:10]) - SPAN.first_day).days)
     return [sorted(active[s]) for s, ways in students.items() if ways.habit == habit and s in plain]
 
 
@@ -79,12 +80,15 @@ def test_each_event_has_its_own_id(term: Term) -> None:
 
 
 def test_every_day_is_there_and_holds_its_events_in_order(term: Term) -> None:
-    """Each event lies within its local day, with the offset of that day."""
+    """Each event lies within its local day, with the offset of that day; an outage's come on the day after it."""
     days = list(term.days)
     assert [day.date for day in days] == [SPAN.date(number) for number in range(70)]
     for day in days:
-        assert [event.at for event in day.events] == sorted(event.at for event in day.events)
-        assert all(event.at.startswith(day.date.isoformat()) for event in day.events)
+        for source, events in day.by_source.items():
+            assert [event.at for event in events] == sorted(event.at for event in events)
+            late = outage(SPAN) if source == VLE and day.date == SPAN.date(outage(SPAN).stop) else ()
+            dates = {day.date, *map(SPAN.date, late)}
+            assert {event.at[:10] for event in events} <= {date.isoformat() for date in dates}
     assert {event.at[-6:] for event in _events(term)} == {"+01:00", "+00:00"}
 
 
@@ -93,6 +97,60 @@ def test_activities_are_those_of_the_register(term: Term) -> None:
     seen = Counter(event.activity for event in _events(term))
     assert set(seen) <= set(load_register().activity)
     assert 0.02 < seen["login"] / seen.total() < 0.3
+
+
+def test_the_learning_environment_is_silent_for_two_days_and_then_tells_all(term: Term) -> None:
+    """The others are not."""
+    days = list(term.days)
+    assert [SPAN.date(day).strftime("%a") for day in outage(SPAN)] == ["Tue", "Wed"]
+    for day in outage(SPAN):
+        assert VLE not in days[day].heard_ms
+        assert days[day].events
+    told = {event.at[:10] for event in days[outage(SPAN).stop].by_source[VLE]}
+    assert len(told) == 3
+    assert set(days[outage(SPAN).stop].heard_ms) >= {VLE}
+    assert {source for day in days for source in day.by_source} == set(SOURCES)
+
+
+def test_work_comes_in_time_late_and_not_at_all(university: University, term: Term) -> None:
+    """Most in time, by an own deadline where there is one; under the names that the directory has."""
+    at = {(e.student, e.assessment): dt.datetime.fromisoformat(e.at) for e in _events(term) if e.assessment}
+    assert {event.activity for event in _events(term) if event.assessment} == {"assignment"}
+    deadlines_ = {(p.person, due.assessment): due.extended or due.due for p in university.enrolments for due in p.due}
+    assert at.keys() <= deadlines_.keys()
+    fates = Counter(
+        "missing" if key not in at else "late" if at[key] > deadline else "in time"
+        for key, deadline in deadlines_.items()
+    )
+    assert fates["in time"] > 0.6 * fates.total()
+    assert min(fates["late"], fates["missing"]) > 0.01 * fates.total()
+
+
+def test_whoever_is_expected_comes_or_is_marked_absent(university: University, term: Term) -> None:
+    """Nobody on leave, in the vacation or after leaving; who need not come seldom does."""
+    marked = [event for day in term.days for event in day.by_source.get(ATTENDANCE, ())]
+    assert {event.activity for event in marked} == {"attended", "absent"}
+    assert not {event.at[:10] for event in marked} & {SPAN.date(day).isoformat() for day in vacation(SPAN)}
+    plain = next(p for p in university.enrolments if not (p.leave or p.exempt or p.left_day))
+    number = [module.code for module in university.modules].index(plain.module)
+    of_one = [e for e in marked if (e.student, e.module) == (plain.person, plain.module)]
+    assert len(of_one) == len(timetabled(SPAN, number)) == 18
+    for place in (p for p in university.enrolments if p.leave):
+        dates = {dt.date.fromisoformat(e.at[:10]) for e in _events(term) if e.student == place.person}
+        assert not any(place.is_away(date) for date in dates)
+    came = Counter((e.student, e.activity) for e in marked)
+    for place in (p for p in university.enrolments if p.exempt):
+        assert came[place.person, "attended"] <= came[place.person, "absent"]
+
+
+def test_silent_students_hand_nothing_in_and_come_to_nothing(university: University) -> None:
+    """Whoever only logs in does nothing else either."""
+    students = students_of([person.id for person in university.students], DEMO.seed, SPAN.days)
+    silent = [place for place in university.enrolments if students[place.person].habit == "silent"]
+    assert silent
+    for place in silent:
+        assert not list(hand_ins(place, students[place.person], DEMO.seed, SPAN))
+        assert not any(came for *_, came in marks(place, students[place.person], DEMO.seed, SPAN, timetabled(SPAN, 0)))
 
 
 def test_nobody_is_active_after_leaving(university: University, term: Term) -> None:
@@ -160,7 +218,7 @@ def test_the_vacation_is_quiet_and_deadlines_are_busy() -> None:
     """Seen against the same weekday of other weeks."""
     span, demo = Span(SPAN.first_day, 70, LONDON), Demo(seed=3, students=600)
     term = simulate(demo_university(demo, span), demo, span)
-    counts = [Counter(event.module for event in day.events) for day in term.days]
+    counts = [Counter(event.module for event in day.by_source.get(VLE, ())) for day in term.days]
     off = sum(counts[day].total() for day in vacation(span))
     week_before = sum(counts[day - 7].total() for day in vacation(span))
     assert off < 0.5 * week_before
@@ -172,8 +230,10 @@ def test_the_vacation_is_quiet_and_deadlines_are_busy() -> None:
 
 
 def test_a_short_term_has_no_vacation() -> None:
-    """A demo of two weeks is all term."""
-    assert not vacation(Span(SPAN.first_day, 14, LONDON))
+    """A demo of two weeks is all term, and nothing breaks in it."""
+    short = Span(SPAN.first_day, 14, LONDON)
+    assert not vacation(short)
+    assert not outage(short)
 
 
 def test_shapes_stay_where_real_terms_lie() -> None:

@@ -9,23 +9,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from deploy.demo.bodies import Asked, directory_bodies, registration_bodies
 from deploy.demo.commands import sign_in_people
 from deploy.demo.events import Span
-from deploy.demo.university import (
-    Demo,
-    University,
-    demo_university,
-    directory_bodies,
-    officers,
-    people,
-    registration_bodies,
-)
+from deploy.demo.university import Demo, University, demo_university, officers, people
 from services.kernel.register import load_register
 
 FIRST_PEOPLE = "3bc06131847f0c7c"  # of the default university: whoever was in a demonstration once stays
 LONDON = ZoneInfo("Europe/London")
 SPAN = Span(dt.date(2026, 9, 28), 70, LONDON)
 CELLS = [("individual-indicators", "vle"), ("tutor-notify", "vle"), ("tutor-notify", "library")]
+ASKED = Asked(CELLS, "2026-2")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +83,24 @@ def test_everybody_is_on_a_module_some_on_two_some_part_time(university: Univers
     assert all(SPAN.first_day < day < SPAN.date(70) for day in left)
 
 
+def test_some_are_on_leave_some_need_not_come_and_some_may_hand_in_later(university: University) -> None:
+    """Each where it shows: a leave within the term, an extension past it where work fell due meanwhile."""
+    away = [place for place in university.enrolments if place.leave]
+    assert away
+    assert all(SPAN.first_day < leave.first_day < leave.last_day < SPAN.date(70) for p in away for leave in p.leave)
+    afar = {place.exempt for place in university.enrolments}
+    assert afar == {(), ("low-attendance",)}
+    due = [(place, piece) for place in university.enrolments for piece in place.due]
+    assert {len(place.due) for place in university.enrolments if not place.left_day} == {3}
+    assert all(place.left_day is None or piece.due.date() < place.left_day for place, piece in due)
+    extended = [(place, piece) for place, piece in due if piece.extended]
+    assert 0.01 < len(extended) / len(due) < 0.1
+    for place, piece in due:
+        if place.is_away(piece.due.date()):
+            assert piece.extended
+            assert not place.is_away(piece.extended.date())
+
+
 def test_directory_tells_of_everybody_once_and_of_tutors_first(university: University) -> None:
     """Each body stands by itself once those before it are known."""
     first, *rest = directory_bodies(university, size=75)
@@ -104,7 +116,8 @@ def test_directory_tells_of_everybody_once_and_of_tutors_first(university: Unive
 
 def test_registration_says_what_each_student_said(university: University) -> None:
     """Undecided is no record at all; in part means all but telling the tutor; it begins before the term."""
-    decisions = [d for body in registration_bodies(university, CELLS, size=100) for d in body["decisions"]]
+    decisions = [d for body in registration_bodies(university, ASKED, size=100) for d in body["decisions"]]
+    assert {decision["notice"] for decision in decisions} == {"2026-2"}
     choice = {consent.person: consent.choice for consent in university.consents}
     assert len(decisions) == (200 - 24) * len(CELLS)
     for decision in decisions:
@@ -117,6 +130,6 @@ def test_registration_says_what_each_student_said(university: University) -> Non
 
 def test_registration_keeps_a_students_decisions_together(university: University) -> None:
     """So no service ever knows half of what a student said."""
-    bodies = [{d["person"] for d in body["decisions"]} for body in registration_bodies(university, CELLS, size=100)]
+    bodies = [{d["person"] for d in body["decisions"]} for body in registration_bodies(university, ASKED, size=100)]
     assert len(bodies) > 3
     assert sum(map(len, bodies)) == len(set().union(*bodies))
