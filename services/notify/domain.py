@@ -36,6 +36,7 @@ class Reason:
         trigger_id: the episode's id, the same in every replay.
         raised_ms: stream time at which it was raised.
         recovered_day: the local day on which the rule ceased to hold; None while it holds.
+        downwards: whether lower values lie further past the threshold; it is the register's, and not stored.
     """
 
     trigger_id: str
@@ -47,6 +48,14 @@ class Reason:
     day: str
     raised_ms: int
     recovered_day: str | None = None
+    downwards: bool = False
+
+    @property
+    def past(self) -> float:
+        """How far past its threshold the value lies: 1 at it, more beyond, in whichever direction; for ranking."""
+        if self.threshold < 0 or not self.downwards:
+            return self.value / self.threshold if self.threshold else 1.0
+        return (self.threshold + 1) / (self.value + 1)
 
     @classmethod
     def of(cls, trigger: SupportTriggered) -> Reason:
@@ -145,5 +154,5 @@ def is_newer(consent: ConsentStateChanged, known: ConsentStateChanged | None) ->
 def need(reasons: Iterable[Reason]) -> tuple[int, float]:
     """How pressing a case is, for ranking: modules that still hold, then how far past the threshold the worst is."""
     holding = [reason for reason in reasons if reason.recovered_day is None]
-    worst = max((reason.value / reason.threshold for reason in holding if reason.threshold), default=0.0)
+    worst = max((reason.past for reason in holding), default=0.0)
     return len(holding), worst

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -197,6 +197,38 @@ def computed(
         "modules": (figures,),
     }
     return IndicatorsComputed(**(said | changes))
+
+
+def everything(student: str) -> IndicatorsComputed:
+    """A student's indicators with every figure of the register: most are said, and some cannot be."""
+    few = computed(student, sources=("vle", "assessment"))
+    group = {"students": 31.0, "places": 60.0, "volume": 31.0, "middle": 212.0, "parts": 4.0}
+    figures: list[tuple[str, float, Literal["none", "watch", "alert"], float | None, dict[str, float]]] = [
+        (RULE, 15, "alert", 14, {}),
+        ("active-days-7", 0, "none", None, {}),
+        ("active-days-14", 0, "alert", 1, {}),
+        ("active-days-28", 5, "none", None, {}),
+        ("volume-7", 0, "none", None, {}),
+        ("volume-28", 31, "none", None, {}),
+        ("volume-28-centile", 6.5, "none", None, group),
+        ("volume-28-robust-z", -1.62, "alert", -1.5, group),
+        ("own-trend", -2.43, "alert", -1.1, {"last-week": 0, "weeks-before": 10.33}),
+        ("sessions-7", 0, "none", None, {}),
+        ("regularity", 0.31, "none", None, {"active-days": 5}),
+        ("longest-gap", 15, "none", None, {}),
+        ("breadth", 2, "none", None, {}),
+        ("time-to-first-activity", 2, "none", None, {}),
+        ("late-work", 0, "none", None, {"due": 2}),
+        ("missing-work", 1, "watch", 1, {"due": 2}),
+        ("engagement-index", 1.27, "none", None, group),
+    ]
+    said = tuple(
+        Indicator(name=name, value=value, level=level, threshold=limit, inputs=inputs, sources=("vle", "assessment"))
+        for name, value, level, limit, inputs in figures
+    )
+    unsaid = {"session-minutes-7": "no-sessions", "attendance": "no-source"}
+    module = msgspec.structs.replace(few.modules[0], indicators=said, unsaid=unsaid, cohort_day="2026-02-09")
+    return msgspec.structs.replace(few, modules=(module,))
 
 
 def pages_app(engine: Engine, gate: Gate, settings: Settings) -> FastAPI:

@@ -132,8 +132,8 @@ def notify_app(folder: Path) -> FastAPI:
         Unit.of(transaction).snapshots.mark_current(CONSENT_STATE.name, range(4), known_ms)
     for person in ("s1", "s2"):
         student = notify.student_of(person)
-        notify.take(engine, gate, students.consent(student), notify.trigger(student))
-        notify.take(engine, gate, notify.computed(student))
+        permitted = students.consent(student, sources=("vle", "assessment"))
+        notify.take(engine, gate, permitted, notify.trigger(student), notify.everything(student))
     return notify.pages_app(engine, gate, notify.notify_settings(str(engine.url)))
 
 

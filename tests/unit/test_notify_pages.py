@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ from sqlalchemy import Engine
 from services.kernel import database
 from services.kernel.clock import DAY_MS
 from services.kernel.events import Indicator
+from services.kernel.register import load_register
 from services.notify.app import MIGRATIONS
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.unit import Unit
 from tests.support import notify as world
 from tests.support.students import consent
 
+REGISTER = load_register()
 S1, S2, S3 = (world.student_of(person) for person in ("s1", "s2", "s3"))
 
 
@@ -85,9 +88,33 @@ def test_a_case_shows_reason_figures_and_threshold(tutor: TestClient, engine: En
     world.take(engine, gate, consent(S1), world.trigger(S1), world.computed(S1))
     page = tutor.get(f"/tutor/cases/{case_of(engine, S1)}").text
     assert "<h1>Amina Yusuf: no activity on A History of Maps for 15 days, since 27 January 2026.</h1>" in page
-    assert "14 days: reached" in page
+    assert "14 days or more: reached" in page
     assert "Case opened for A History of Maps" in page
     assert "not for assessment, progression or award" in page
+
+
+@pytest.mark.requirement("R7")
+def test_each_figure_is_told_with_what_it_was_made_of_and_what_it_could_not_see(
+    tutor: TestClient, engine: Engine, gate: Gate
+) -> None:
+    told = world.everything(S1)
+    on_leave = structs.replace(told, modules=tuple(structs.replace(m, held="leave") for m in told.modules))
+    world.take(engine, gate, consent(S1, sources=("vle", "assessment")), world.trigger(S1), on_leave)
+    page = unescape(tutor.get(f"/tutor/cases/{case_of(engine, S1)}").text)
+    for said in (
+        "0 actions in the last week, after 10.3 actions a week in the three weeks before",
+        "−1.1 or less: reached",
+        "1 piece of work or more: reached, to watch only",
+        "Seen from: Virtual learning environment and Assessment hand-ins. Not from: Attendance,",
+        "None of the systems that it would be seen from is permitted.",
+        "As of Monday 9 February.",
+        "It is a time of agreed leave",
+        "version 2026-1 of the public register, under version 1 of what the student permits",
+        REGISTER.indicator["regularity"].formula,
+    ):
+        assert said in page
+    assert page.index("15 days without activity.") < page.index("1 piece of work not handed in")
+    assert [entry.title for entry in REGISTER.indicators if entry.title not in page] == []
 
 
 @pytest.mark.requirement("R8")

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
+from services.kernel.events import Indicator
 from services.kernel.register import load_register
 from services.notify.adapters.directory import PersonRecord
 from services.notify.domain import Case, Reason
@@ -16,7 +17,8 @@ from services.notify.pages.wording import Words
 from tests.support.notify import NOW_MS, computed, new_gate, student_of, trigger
 
 AMINA = PersonRecord("s1", student_of("s1"), "Amina Yusuf", "amina@students.example", "student")
-WORDS = Words(load_register(), {"HIST101": "A History of Maps"})
+REGISTER = load_register()
+WORDS = Words(REGISTER, {"HIST101": "A History of Maps"})
 REASON = Reason.of(trigger(AMINA.pseudonym))
 VIEW = CaseView(Case("c1", AMINA.pseudonym, "opened", NOW_MS), AMINA, [REASON], None)
 
@@ -70,14 +72,36 @@ def test_no_sentence_predicts() -> None:
     assert not any(word in said for word in ("risk", "fail", "likely", "drop", "predict", "weak", "problem"))
 
 
-def test_another_rule_is_told_by_its_titles() -> None:
-    register = load_register()
-    rule = replace(register.rules[0], name="quiet", indicator="active-days-14")
-    words = Words(replace(register, rules=(rule,)), WORDS.titles)
-    quiet = dataclasses.replace(REASON, rule="quiet", value=1, threshold=1)
-    assert words.reason(quiet, None) == (
-        "Active days in 14 on A History of Maps: 1 day on 10 February 2026; a case opens at 1."
+def test_another_rule_is_told_by_its_sentence() -> None:
+    """With what the figure was made of, where today's figures hold it; by its title where they do not."""
+    rule = replace(REGISTER.rules[0], name="owed", indicator="missing-work")
+    words = Words(replace(REGISTER, rules=(rule,)), WORDS.titles)
+    owed = dataclasses.replace(REASON, rule="owed", value=2, threshold=2)
+    assert words.reason(owed, None) == (
+        "A History of Maps: work not handed in, in 28 days: 2 pieces of work, as of 10 February 2026."
     )
+    made = Indicator(name="missing-work", value=2, level="alert", threshold=2, inputs={"due": 3})
+    today = computed(AMINA.pseudonym)
+    figures = replace(today, modules=(replace(today.modules[0], indicators=(made,)),))
+    assert words.reason(owed, figures) == (
+        "A History of Maps: 2 pieces of work not handed in, of 3 due in the last 28 days, as of 10 February 2026."
+    )
+    back = dataclasses.replace(owed, recovered_day="2026-02-11")
+    assert words.reason(back, figures) == "Back to usual on A History of Maps since 11 February 2026."
+
+
+@pytest.mark.parametrize(
+    ("downwards", "threshold", "values"),
+    [(False, 14, (14, 15, 42)), (True, 1, (1, 0)), (True, 50, (49, 10, 0)), (True, -1.1, (-1.1, -1.2, -4))],
+)
+def test_what_lies_further_past_its_threshold_is_more_pressing(
+    downwards: bool,  # noqa: FBT001 - a table's column
+    threshold: float,
+    values: tuple[float, ...],
+) -> None:
+    reasons = [dataclasses.replace(REASON, value=v, threshold=threshold, downwards=downwards) for v in values]
+    assert [reason.past for reason in reasons] == sorted(reason.past for reason in reasons)
+    assert min(reason.past for reason in reasons) >= 1
 
 
 def test_charts_start_at_zero_and_have_their_figures_in_words() -> None:

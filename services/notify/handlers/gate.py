@@ -62,7 +62,10 @@ class Gate:
     def as_of_now(self, reason: Reason, figures: IndicatorsComputed | None) -> Reason:
         """The reason with the present value of its indicator, where there is one and the rule still holds."""
         declared = self.register.rule.get(reason.rule)
-        if figures is None or declared is None or reason.recovered_day is not None:
+        if declared is None:
+            return reason
+        reason = replace(reason, downwards=self.register.indicator[declared.indicator].direction != "at-least")
+        if figures is None or reason.recovered_day is not None:
             return reason
         modules = (m for m in figures.modules if m.module == reason.module)
         values = (i.value for m in modules for i in m.indicators if i.name == declared.indicator)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from services.kernel.events import Indicator, ModuleIndicators
-from services.kernel.register import IndicatorEntry, Register
+from services.kernel.events import ModuleIndicators
+from services.kernel.register import Register
+from services.kernel.web.i18n.figures import Explained, FigureWords, held
 from services.notify.handlers import casework
 from services.notify.handlers.casework import CaseView
 from services.notify.handlers.unit import Unit
 from services.notify.pages import charts, wording
 from services.notify.pages.wording import Words, of_module, pressing
+
+_LEVELS = ("alert", "watch", "none")
 
 
 def words(unit: Unit, register: Register, views: Sequence[CaseView]) -> Words:
@@ -50,8 +54,10 @@ def page(unit: Unit, register: Register, view: CaseView) -> dict[str, Any]:
         "kind": kind,
         "outcome": wording.outcome(view.case.outcome),
         "modules": _modules(register, said, view),
-        "sources": [register.source[s].title for s in view.figures.sources] if view.figures else [],
-        "rules": [_rule(register, reason.rule, reason.threshold) for reason in pressing(view.reasons)[:1]],
+        "rules": [
+            _rule(FigureWords(register, "tutor"), register, reason.rule, reason.threshold)
+            for reason in pressing(view.reasons)[:1]
+        ],
         "lines": [(line.at_ms, said.history(line.what, _name(people, line.who), line.detail)) for line in lines],
     }
 
@@ -65,36 +71,32 @@ def _modules(register: Register, said: Words, view: CaseView) -> list[dict[str, 
     for code in dict.fromkeys(reason.module for reason in pressing(view.reasons)):
         figures = of_module(view.figures, code)
         if figures is not None:
-            found.append(_module(register, said.titles[code], figures, len(found)))
+            found.append(_module(FigureWords(register, "tutor"), said.titles[code], figures, len(found)))
     return found
 
 
-def _module(register: Register, title: str, figures: ModuleIndicators, number: int) -> dict[str, Any]:
-    weeks = figures.weekly_active_days
+def _module(told: FigureWords, title: str, figures: ModuleIndicators, number: int) -> dict[str, Any]:
+    weeks, all_told = figures.weekly_active_days, told.all(figures)
     return {
         "title": title,
         "since_day": figures.since_day,
+        "held": held(figures.held) if figures.held else None,
         "chart": charts.weekly(weeks, f"weeks-{number}") if weeks else None,
         "weeks": [(charts.week_name(len(weeks) - n), days) for n, days in enumerate(weeks)],
-        # What an older register declared and this one does not is shown no more.
-        "indicators": [_figure(register, i) for i in figures.indicators if i.name in register.indicator],
+        "judged": sorted((f for f in all_told if f.threshold), key=lambda f: _LEVELS.index(f.level)),
+        "others": [figure for figure in all_told if not figure.threshold],
+        "explained": all_told,
+        "coverage": _coverage(all_told),
     }
 
 
-def _figure(register: Register, indicator: Indicator) -> tuple[str, str, str]:
-    """Name, value, and the figure that its rule compares with."""
-    entry = register.indicator[indicator.name]
-    return entry.title, wording.amount(indicator.value, entry.unit), _threshold(entry, indicator)
+def _coverage(figures: Sequence[Explained]) -> str:
+    """Which systems most of the figures were seen from."""
+    said = Counter(figure.coverage for figure in figures if figure.coverage)
+    return said.most_common(1)[0][0] if said else ""
 
 
-def _threshold(entry: IndicatorEntry, indicator: Indicator) -> str:
-    if indicator.threshold is None:
-        return "no threshold"
-    reached = {"none": "", "watch": ": reached, to watch only", "alert": ": reached"}[indicator.level]
-    return wording.amount(indicator.threshold, entry.unit) + reached
-
-
-def _rule(register: Register, rule: str, threshold: float) -> str:
+def _rule(told: FigureWords, register: Register, rule: str, threshold: float) -> str:
     entry = register.indicator[register.rule[rule].indicator]
-    limit = wording.amount(threshold, entry.unit)
-    return f"A case opens when “{entry.title}” comes to {limit}. It means: {entry.formula}."
+    bound = told.bound(entry.name, threshold)
+    return f"A case opens when “{entry.title}” comes to {bound}. It means: {entry.formula}."

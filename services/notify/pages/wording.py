@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from services.kernel.events import IndicatorsComputed, ModuleIndicators
 from services.kernel.register import Register
+from services.kernel.web.i18n.figures import FigureWords
+from services.kernel.web.i18n.formats import amount
 from services.notify.domain import OUTCOMES, Case, Reason, need
 from services.notify.handlers.casework import CaseView
 
@@ -21,7 +23,7 @@ _HISTORY = {
     "opened": "Case opened for {module}",
     "joined": "{module} joined the case",
     "notified": "{who} was told by e-mail",
-    "recovered": "Active again on {module}",
+    "recovered": "Back to usual on {module}",
     "acknowledged": "{who} took the case on",
     "closed": "{who} closed the case. {outcome}",
 }
@@ -39,12 +41,16 @@ class Words:
         """One reason as a sentence, with its figure and its window."""
         title = self.titles[reason.module]
         if reason.recovered_day is not None:
-            return f"Active again on {title} since {day(reason.recovered_day)}."
+            back = "Active again" if reason.rule == _SILENCE else "Back to usual"
+            return f"{back} on {title} since {day(reason.recovered_day)}."
+        module = of_module(figures, reason.module)
         if reason.rule == _SILENCE:
-            return _silence(reason, title, of_module(figures, reason.module))
-        entry = self.register.indicator[self.register.rule[reason.rule].indicator]
-        value = amount(reason.value, entry.unit)
-        return f"{entry.title} on {title}: {value} on {day(reason.day)}; a case opens at {reason.threshold:g}."
+            return _silence(reason, title, module)
+        name = self.register.rule[reason.rule].indicator
+        indicators = module.indicators if module else ()
+        inputs = next((i.inputs for i in indicators if i.name == name and i.value == reason.value), {})
+        says = FigureWords(self.register, "tutor").sentence(name, reason.value, inputs)
+        return f"{title}: {_inner(says).removesuffix('.')}, as of {day(reason.day)}."
 
     def reasons(self, view: CaseView) -> list[str]:
         """A case's reasons as sentences, the most pressing first."""
@@ -94,11 +100,6 @@ def outcome(code: str | None) -> str:
 def state(case: Case) -> tuple[str, str]:
     """A case's state in a word, and the kind of tag that shows it."""
     return STATES[case.state]
-
-
-def amount(value: float, unit: str) -> str:
-    """A figure with its unit: "1 day", "14 days", "2.5 days"."""
-    return f"{value:g} {unit.removesuffix('s') if value == 1 else unit}"
 
 
 def day(iso: str) -> str:
