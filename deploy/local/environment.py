@@ -8,24 +8,52 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from json import dumps
 from pathlib import Path
 
 from deploy.local.identity.people import Client, Somebody
 from deploy.local.machine.processes import Program
 from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
+from services.kernel.register import SHIPPED
 from services.kernel.settings import SignInSettings
 from services.kernel.web.signin import CALLBACK, SIGNED_OUT
 
 _WITH_PAGES = ("consent", "notify")
 _THIS_MACHINE = "127.0.0.1"
+_REGISTER = "SIGNPOST_REGISTER_FILE"
 _CONTACT = "SIGNPOST_INSTITUTION__DATA_PROTECTION_CONTACT"
 _PROGRAM = Somebody("signpost-program", "A program of the demonstration", ("data-protection-officer", "administrator"))
 _SECRET_ENDINGS = ("SECRET", "TOKEN", "KEY", "PASSWORD")
 
 
+def register(folder: StateFolder) -> Path | None:
+    """The policy register of this run: the caller's own, else the demo's; None is the one that is shipped."""
+    if own := os.environ.get(_REGISTER):
+        return Path(own)
+    demo = folder.register / SHIPPED.name
+    return demo if demo.is_file() else None
+
+
+def operator(folder: StateFolder, run: RunFile, secrets: Secrets) -> str:
+    """The settings with which an operator's commands reach this run, as TOML."""
+    consent = _own(folder, run, secrets)["consent"]
+    lines = [
+        f"clock = {dumps(run.clock)}",
+        *(f"register_file = {dumps(str(file.resolve()))}" for file in filter(None, [register(folder)])),
+        f"[kafka]\nbootstrap = {dumps(run.bootstrap)}",
+        f"[institution]\npseudonym_secret = {dumps(secrets.pseudonym_secret)}",
+        "[consent]",
+        f"database_url = {dumps(consent['SIGNPOST_CONSENT__DATABASE_URL'])}",
+        f"signing_key_file = {dumps(consent['SIGNPOST_CONSENT__SIGNING_KEY_FILE'])}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def services(folder: StateFolder, run: RunFile, secrets: Secrets) -> list[Program]:
     """The four services, as they run on this machine."""
     shared = _inherited(os.environ) | _everybody(run)
+    if file := register(folder):
+        shared[_REGISTER] = str(file)
     own = _own(folder, run, secrets)
     return [Program(name, _command(name), shared | own[name], url=run.services[name]) for name in run.services]
 

@@ -6,6 +6,7 @@ killed, the next one finds what is left of it and ends that first.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 import time
@@ -20,11 +21,11 @@ from rich.console import Console
 from rich.text import Text
 
 from deploy.demo import commands
-from deploy.demo.events import SOURCES, VLE
+from deploy.demo.events import SOURCES, VLE, Span
 from deploy.demo.session import Target
-from deploy.demo.stack import Stack, system
+from deploy.demo.stack import Replays, Stack, system
 from deploy.demo.university import Demo
-from deploy.local import environment, summary
+from deploy.local import environment, own_register, summary
 from deploy.local.ground import WatchedBroker, cluster_of, moved_where_taken, wanted_ports
 from deploy.local.kafka.broker import Broker
 from deploy.local.machine.folder_lock import FolderLock
@@ -194,7 +195,17 @@ class _Run:
                 keys[kind] = add_source(folder.sources, name=system(kind), source=kind, scopes=scopes)
         stack = _stack(run, secrets, keys)
         stack.save(folder.stack)
+        if run.clock == "replay":
+            own_register.write(folder.register, self._span(demo))
+        folder.save_operator(environment.operator(folder, run, secrets))
         return stack
+
+    def _span(self, demo: Demo) -> Span:
+        """When the demo's term is, or will be unless the broker's log has passed it."""
+        zone = self._settings.institution.zone
+        known = Replays(self._folder.replays).get(demo.term)
+        today = dt.datetime.now(zone).date()
+        return Span(known.first_day if known else today - dt.timedelta(days=demo.days), demo.days, zone)
 
     def _services(self, run: RunFile, started: ExitStack) -> None:
         """Start the sign-in, the mail sink and the services, and from then on keep them running."""
@@ -234,7 +245,7 @@ class _Run:
 
     def _with(self, run: RunFile) -> Settings:
         kafka = self._settings.kafka.model_copy(update={"bootstrap": run.bootstrap})
-        return self._settings.model_copy(update={"kafka": kafka})
+        return self._settings.model_copy(update={"kafka": kafka, "register_file": environment.register(self._folder)})
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import socket
 import stat
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from deploy.local import environment
+from deploy.demo.events import Span
+from deploy.local import environment, own_register
 from deploy.local.ground import cluster_of, moved_where_taken, wanted_ports
 from deploy.local.identity.people import load_clients
 from deploy.local.machine.ports import free_port, is_free
 from deploy.local.state import SERVICES, Ports, RunFile, Secrets, StateFolder
+from services.consent.pages.register.published import Published
 from services.kernel.errors import ConfigurationError, TransientError
+from services.kernel.register import load_register
 from services.kernel.settings import load_settings
 
 _IDENTITY = "http://127.0.0.1:8106"
@@ -146,3 +151,40 @@ def test_the_services_understand_what_they_are_told(
 def test_no_broker_at_the_given_address_is_said_with_what_to_do(bootstrap: str) -> None:
     with pytest.raises(TransientError, match="leave out --bootstrap"):
         cluster_of(bootstrap)
+
+
+def test_the_run_s_own_register_declares_the_vacation_of_the_term(tmp_path: Path) -> None:
+    """As a version of its own, with the shipped one kept as the one before; again, it changes nothing."""
+    span = Span(dt.date(2026, 9, 28), 70, ZoneInfo("Europe/London"))
+    file = own_register.write(tmp_path / "register", span)
+    assert file
+    published, shipped = Published.read(file), load_register()
+    assert published.register.replaces == shipped.version != published.register.version
+    assert [(v.first_day, v.last_day) for v in published.register.vacations] == [
+        (dt.date(2026, 11, 2), dt.date(2026, 11, 8))
+    ]
+    assert {change.name for change in published.changes} == {"demonstration"}
+    written = file.stat().st_mtime_ns
+    assert own_register.write(tmp_path / "register", span) == file
+    assert file.stat().st_mtime_ns == written
+
+
+def test_a_short_term_needs_no_register_of_its_own(tmp_path: Path) -> None:
+    """It has no vacation."""
+    assert own_register.write(tmp_path / "register", Span(dt.date(2026, 9, 28), 14, ZoneInfo("Europe/London"))) is None
+
+
+def test_an_operator_reaches_the_run_with_the_settings_that_it_wrote(
+    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For nobody else to read, since they hold the secret of the pseudonyms."""
+    own_register.write(folder.register, Span(dt.date(2026, 9, 28), 70, ZoneInfo("Europe/London")))
+    folder.save_operator(environment.operator(folder, _run(Ports()), folder.secrets()))
+    assert stat.S_IMODE(folder.operator.stat().st_mode) == 0o600
+    monkeypatch.setenv("SIGNPOST_CONFIG", str(folder.operator))
+    settings = load_settings()
+    assert settings.kafka.bootstrap == "127.0.0.1:9"
+    assert settings.institution.pseudonym_secret
+    assert settings.institution.pseudonym_secret.get_secret_value() == folder.secrets().pseudonym_secret
+    assert settings.consent.database_url.endswith("state/consent.db")
+    assert load_register(settings.register_file).vacations
