@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 
-from services.cli.options import examples
+from services.cli.options import STATE, examples
 
 _PLOT = click.option(
     "--plot", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Draw it too: .svg, .png or .pdf."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="For a program.")
+_PRESENTATIONS = click.option(
+    "--presentation", "presentations", multiple=True, metavar="MODULE/RUN", help="Only this one; repeatable."
+)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _WEEK = 7
 
 
@@ -27,8 +31,8 @@ def evaluate() -> None:
         "signpost evaluate oulad ~/oulad --day 21 --day 42 --json",
     )
 )
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--presentation", "presentations", multiple=True, metavar="MODULE/RUN", help="Only this one; repeatable.")
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@_PRESENTATIONS
 @click.option(
     "--day",
     "days",
@@ -52,24 +56,19 @@ def oulad(
 
     from rich.console import Console
 
-    from deploy.demo.outcomes.evaluation import DAYS, RULE, Evaluation
+    from deploy.demo.outcomes.evaluation import DAYS, RULE
     from deploy.demo.outcomes.plot import draw
     from deploy.demo.outcomes.report import as_json as in_json
     from deploy.demo.outcomes.report import as_tables
     from deploy.demo.progress import progress
+    from services.cli import histories
     from services.indicators.evaluation import pictures
     from services.kernel.register import load_register
     from services.kernel.settings import load_settings
 
     file = pictures.check(plot) if plot else None
     aside = Console(stderr=True, highlight=False)
-    with progress(aside, "Clicks read", 100, "%") as step:
-        found = Evaluation(
-            folder,
-            presentations,
-            load_register(load_settings().register_file),
-            lambda share: step(int(100 * share), ""),
-        )
+    found = histories.presentations(folder, presentations, load_register(load_settings().register_file), aside)
     wanted = set(days or DAYS)
     weekly = set(range(_WEEK, found.shortest + 1, _WEEK)) if file else set()
     with progress(aside, "Days judged", max(wanted | weekly), "days") as step:
@@ -81,4 +80,69 @@ def oulad(
         Console(highlight=False).print(*as_tables(asked, found.students.notes), sep="\n")
     if file:
         pictures.save(draw(scored, RULE), file)
+        aside.print(f"Drawn to {file}.")
+
+
+@click.command(
+    epilog=examples(
+        "signpost simulate --thresholds earlier.toml",
+        "signpost simulate --thresholds earlier.toml --plot loads.svg",
+        "signpost simulate --thresholds earlier.toml --oulad ~/oulad --presentation BBB/2013J",
+    )
+)
+@click.option(
+    "--thresholds",
+    metavar="FILE",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What is to be different: [[indicators]], [[thresholds]], [[rules]], [[vacations]] as in the register (TOML).",
+)
+@click.option("--oulad", "folder", metavar="DIR", type=_FOLDER, help="Judge this public dataset, not a stack.")
+@_PRESENTATIONS
+@_JSON
+@_PLOT
+@STATE
+def simulate(  # noqa: PLR0913 - each is an option
+    thresholds: Path,
+    folder: Path | None,
+    presentations: tuple[str, ...],
+    state: Path,
+    *,
+    as_json: bool,
+    plot: Path | None,
+) -> None:
+    """Show what other thresholds would have done to the tutors' loads.
+
+    Needs a stack: the one that `signpost up` runs here or, where it never did, the broker and notify's database of
+    the settings. Replays what its topics still hold twice in memory, by the present register and by the one with FILE
+    in it, and prints the alerts per tutor and week of both. Nothing is written, and nobody is told. Only students who
+    permit it now are in it, and numbers only come out.
+    """
+    from json import dumps
+
+    from rich.console import Console
+
+    from services.cli import histories
+    from services.indicators.evaluation import pictures
+    from services.indicators.simulation.plot import draw
+    from services.indicators.simulation.report import as_json as in_json
+    from services.indicators.simulation.report import as_tables
+    from services.kernel.amendments import amended
+    from services.kernel.register import load_register
+    from services.kernel.settings import load_settings
+
+    file = pictures.check(plot) if plot else None
+    aside = Console(stderr=True, highlight=False)
+    own = load_settings().register_file
+    registers = load_register(own), amended(thresholds, own)
+    if folder:
+        loads = histories.of_oulad(folder, presentations, *registers, aside)
+    else:
+        loads = histories.of_stack(state, *registers, aside)
+    if as_json:
+        click.echo(dumps(in_json(loads), indent=2, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(*as_tables(loads), sep="\n")
+    if file:
+        pictures.save(draw(loads), file)
         aside.print(f"Drawn to {file}.")

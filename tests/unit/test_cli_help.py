@@ -24,6 +24,7 @@ COMMANDS = (
     "simulate-term",
     "replay oulad",
     "evaluate oulad",
+    "simulate",
     "status",
     "consent import",
     "consent verify",

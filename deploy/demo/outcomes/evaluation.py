@@ -12,6 +12,7 @@ from deploy.demo.outcomes.places import DAY_ZERO, Calendar
 from deploy.demo.outcomes.students import read_students
 from services.indicators.domain.calendar import BEFORE_START, LEFT, MODULE_OVER
 from services.indicators.domain.places import NEVER, Ints
+from services.indicators.domain.rules import Change
 from services.indicators.evaluation.days import Day, DayScores, score
 from services.indicators.evaluation.judging import Judge
 from services.kernel.errors import ConfigurationError
@@ -54,13 +55,22 @@ class Evaluation:
             raise ConfigurationError(
                 f"No presentation lasts until day {late[0]}: the longest has {self.students.length.max()} days"
             )
-        students = self.students
-        judge = Judge(self._register, [_slug(n) for n in students.presentations], students.presentation, SOURCES)
+        judge = self.judge(self._register)
         for day in range(max(wanted) + 1):
-            judge.advance(self._calendar.at(day), self._held(day))
+            self.advance(judge, day=day)
             if day in wanted:
                 yield score(self._day(judge, day), RULE)
             told(day, f"day {day}")
+
+    def judge(self, register: Register) -> Judge:
+        """Who judges by a register, from day 0 on."""
+        students = self.students
+        return Judge(register, [_slug(name) for name in students.presentations], students.presentation, SOURCES)
+
+    def advance(self, *judges: Judge, day: int) -> list[list[Change]]:
+        """Let each judge the next day; gives what changed for each."""
+        places, held = self._calendar.at(day), self._held(day)
+        return [judge.advance(places, held) for judge in judges]
 
     def _day(self, judge: Judge, day: int) -> Day:
         students, present = self.students, self._calendar.present(day)

@@ -17,7 +17,7 @@ from services.indicators.domain.cohort import (
 )
 from services.indicators.domain.formulas import FORMULAS
 from services.indicators.domain.places import NEVER, Bools, Figure, Floats, Ints, Places
-from services.indicators.domain.rules import Rules, Situation, Standing
+from services.indicators.domain.rules import Change, Rules, Situation, Standing
 from services.kernel.events import CohortCounted
 from services.kernel.register import Register
 
@@ -56,8 +56,8 @@ class Judge:
         holding: Bools = self._standing.episode_day != NEVER
         return holding
 
-    def advance(self, places: Places, held: Ints) -> None:
-        """Judge every rule at the end of the next day; once a week the cohorts are counted anew.
+    def advance(self, places: Places, held: Ints) -> list[Change]:
+        """Judge every rule at the end of the next day, and give what changed; once a week the cohorts are counted anew.
 
         Args:
             places: n of them.
@@ -78,8 +78,10 @@ class Judge:
             cohort_tick=weekly,
         )
         told = {name: figure for name, figure in figures.items() if figure is not None}
-        self._standing = self._rules.judge(situation, told, self._standing).standing
+        judgement = self._rules.judge(situation, told, self._standing)
+        self._standing = judgement.standing
         self.first_day = np.where((self.first_day == NEVER) & self.holding, places.today, self.first_day)
+        return judgement.changes
 
     def index(self, places: Places, present: Bools) -> Floats:
         """[n]; the engagement index with the norms of this very day; NaN of who is absent or where it is unsaid."""

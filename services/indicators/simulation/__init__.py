@@ -1,0 +1,1 @@
+"""What other thresholds would have done: the same history judged twice, and the tutors' loads side by side."""
