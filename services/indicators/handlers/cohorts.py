@@ -98,16 +98,11 @@ class Cohorts:
         before, roster["stands"][: roster.size] = roster["stands"][: roster.size].copy(), stands
         return np.flatnonzero(~_alike(before, stands).all(axis=1))
 
-    def figures(self, store: Store, places: Ints, view: str) -> dict[str, Figure]:
-        """The cohort's figures of these places, as of the last comparison, as far as a view permits.
-
-        They were made from all that may be computed from: who may know only a part of that is told nothing.
-        """
+    def figures(self, store: Store, places: Ints) -> dict[str, Figure]:
+        """The cohort's figures of these places, as of the last comparison; they rest on all that may be computed."""
         roster = store.roster
         norms = [self._norms.get(module) for module in roster.module_names]
-        permitted, whole = (store.roster.granted_days(of, places) != NEVER for of in (view, FIGURES))
-        stands = np.where((permitted == whole).all(axis=1)[:, None], roster["stands"][places], np.nan)
-        return cohort_figures(stands, roster["module"][places].astype(np.int64), norms)
+        return cohort_figures(roster["stands"][places], roster["module"][places].astype(np.int64), norms)
 
     def day(self, module: str) -> int | None:
         """The day whose norms the module's figures compare with."""
