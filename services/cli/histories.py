@@ -23,6 +23,20 @@ _NO_TUTORS = (
 )
 
 
+def settings_of(state: Path) -> Settings:
+    """How to reach the stack in the folder or, where it never was up, the one of the settings."""
+    from deploy.local.environment import register
+    from deploy.local.state import StateFolder
+
+    settings, folder = load_settings(), StateFolder(state)
+    run = folder.run()
+    if run is None:
+        return settings
+    kafka = settings.kafka.model_copy(update={"bootstrap": run.bootstrap})
+    notify = settings.notify.model_copy(update={"database_url": f"sqlite:///{state / 'notify.db'}"})
+    return settings.model_copy(update={"kafka": kafka, "notify": notify, "register_file": register(folder)})
+
+
 def presentations(folder: Path, names: Sequence[str], register: Register, aside: Console) -> Evaluation:
     """OULAD's presentations, read."""
     from deploy.demo.outcomes.evaluation import Evaluation
@@ -43,8 +57,8 @@ def of_oulad(folder: Path, names: Sequence[str], present: Register, proposed: Re
         return Simulation(found).loads(present, proposed, step)
 
 
-def of_stack(state: Path, present: Register, proposed: Register, aside: Console) -> Loads:
-    """The loads of the tutors of the stack in the folder or, where there is none, of the one of the settings.
+def of_stack(settings: Settings, present: Register, proposed: Register, aside: Console) -> Loads:
+    """The loads of a stack's own tutors, on what its topics still hold.
 
     Raises:
         ConfigurationError: there is no history, or no database of tutors.
@@ -55,7 +69,6 @@ def of_stack(state: Path, present: Register, proposed: Register, aside: Console)
     from services.indicators.simulation.rerun import rerun
     from services.kernel.clock import local_days
 
-    settings = _settings(state)
     tutors, history = _tutors(settings.notify.database_url), History(settings.kafka)
     day_of, runs = local_days(settings.institution.zone), []
     begin = day_of(history.begin_ms)
@@ -76,17 +89,6 @@ class _Counted:
     def add(self, number: int) -> None:
         self._done += number
         self._step(self._done, "")
-
-
-def _settings(state: Path) -> Settings:
-    from deploy.local.state import StateFolder
-
-    settings, run = load_settings(), StateFolder(state).run()
-    if run is None:
-        return settings
-    kafka = settings.kafka.model_copy(update={"bootstrap": run.bootstrap})
-    notify = settings.notify.model_copy(update={"database_url": f"sqlite:///{state / 'notify.db'}"})
-    return settings.model_copy(update={"kafka": kafka, "notify": notify})
 
 
 def _since(*, is_whole: bool, begin: int) -> str:

@@ -87,7 +87,7 @@ def oulad(
     epilog=examples(
         "signpost simulate --thresholds earlier.toml",
         "signpost simulate --thresholds earlier.toml --plot loads.svg",
-        "signpost simulate --thresholds earlier.toml --oulad ~/oulad --presentation BBB/2013J",
+        "signpost simulate --thresholds earlier.toml --oulad ~/oulad --json",
     )
 )
 @click.option(
@@ -111,7 +111,7 @@ def simulate(  # noqa: PLR0913 - each is an option
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Show what other thresholds would have done to the tutors' loads.
+    """Try other thresholds on the history there is.
 
     Needs a stack: the one that `signpost up` runs here or, where it never did, the broker and notify's database of
     the settings. Replays what its topics still hold twice in memory, by the present register and by the one with FILE
@@ -133,12 +133,12 @@ def simulate(  # noqa: PLR0913 - each is an option
 
     file = pictures.check(plot) if plot else None
     aside = Console(stderr=True, highlight=False)
-    own = load_settings().register_file
-    registers = load_register(own), amended(thresholds, own)
+    settings = load_settings() if folder else histories.settings_of(state)
+    registers = load_register(settings.register_file), amended(thresholds, settings.register_file)
     if folder:
         loads = histories.of_oulad(folder, presentations, *registers, aside)
     else:
-        loads = histories.of_stack(state, *registers, aside)
+        loads = histories.of_stack(settings, *registers, aside)
     if as_json:
         click.echo(dumps(in_json(loads), indent=2, ensure_ascii=False))
     else:
