@@ -10,8 +10,10 @@ PYTHON := $(BIN)/python
 SETUP := $(VENV)/.signpost-setup
 DEV := $(VENV)/.signpost-dev
 BENCHES := $(filter-out %/__init__.py,$(sort $(wildcard tests/bench/*.py)))
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate --extra local
+PEERS := .signpost/cache/peers
+PEERS_READY := $(PEERS)/.signpost-peers
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
 
 .PHONY: help setup check test up bench trace clean distclean lock
 
@@ -34,7 +36,7 @@ test: $(DEV) ## all tests; they start every server that they need
 	@$(PYTHON) -m tests.support.prepare
 	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 12
 
-bench: $(DEV) ## measure; each writes its figures to build/bench/NAME.json
+bench: $(DEV) $(PEERS_READY) ## measure; each writes its figures to build/bench/NAME.json
 	@mkdir -p build/bench
 	@set -e; for bench in $(basename $(notdir $(BENCHES))); do $(PYTHON) -m tests.bench.$$bench; done
 
@@ -56,8 +58,9 @@ distclean: clean ## forget everything that was made or downloaded here, the virt
 	@rm -rf .signpost $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 
 lock: $(DEV) ## pin all dependencies anew, after a change of pyproject.toml
-	$(COMPILE) --output-file requirements.lock
-	$(COMPILE) --extra dev --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra local --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra local --extra dev --output-file requirements-dev.lock
+	$(COMPILE) tests/bench/peers/requirements.in --output-file requirements-bench.lock
 
 $(SETUP): requirements.lock pyproject.toml deploy/local/setup.sh
 	@sh deploy/local/setup.sh $(VENV) requirements.lock
@@ -67,3 +70,8 @@ $(SETUP): requirements.lock pyproject.toml deploy/local/setup.sh
 $(DEV): requirements-dev.lock pyproject.toml deploy/local/setup.sh
 	@sh deploy/local/setup.sh $(VENV) requirements-dev.lock
 	@touch $(SETUP) $@
+
+# What Signpost is measured beside; it never meets the environment that Signpost runs in.
+$(PEERS_READY): requirements-bench.lock tests/bench/peers/requirements.in deploy/local/setup.sh
+	@sh deploy/local/setup.sh $(PEERS) requirements-bench.lock
+	@touch $@

@@ -1,262 +1,118 @@
-"""How fast an indicators worker takes a backlog of events, beside a loop that only decodes and counts.
+"""How fast one indicators worker takes a backlog of events, beside a loop that only counts and other frameworks.
 
-One broker, one log of events. Each round reads all of it with the bare loop, then with a real worker process that
-begins without any state and is done when the positions that it committed have reached the end. Both are timed from the
-moment at which they could begin to read, so the start of a process does not count.
+One broker, one log: a simulated term of many students. In each round every variant reads all of it, from nothing to
+its end, one process each; medians count. The worker is done when the positions that it committed with its figures have
+reached the end; the others when they have taken their last record, whether or not it is committed. The ordinary Faust
+way is too slow for all of it and reads a smaller log of the same kind. The state of each stays on the broker.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import platform
-import statistics
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
-from aiokafka import AIOKafkaConsumer
-from aiokafka import TopicPartition as Partition
-from kafka import KafkaConsumer, TopicPartition
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from deploy.local.kafka.broker import Broker
-from deploy.local.machine.ports import free_port
-from services.kernel.clock import DAY_MS
-from services.kernel.codec import decoder
-from services.kernel.events import ActivityRecorded
-from services.kernel.kafka import provision
 from services.kernel.settings import KafkaSettings
-from services.kernel.topics import ACTIVITY_EVENTS, ENGAGEMENT_INDICATORS, INDICATORS_STATE, SUPPORT_TRIGGERS
+from tests.bench.indicators.log import Advance, running_broker, write
+from tests.bench.indicators.machine import machine
+from tests.bench.indicators.measured import Measured, medians
+from tests.bench.indicators.peer import commands, run_peer
+from tests.bench.indicators.tables import show_comparison
+from tests.bench.indicators.worker import run_workers
+from tests.bench.indicators.workload import Workload
 from tests.support import CHECKOUT
-from tests.support.brokers import JARS
-from tests.support.kafka import admin_client
-from tests.support.students import Writer, consent, enrolled, student_of, term
-from tests.support.waiting import eventually
-from tests.support.workers import WorkerProcess
 
-STUDENTS, DAYS, EVENTS_A_DAY = 4_000, 28, 14_300
-ROUNDS = 3
 RESULT = CHECKOUT / "build" / "bench" / "indicators.json"
-_STATE = (INDICATORS_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS)
-_PATIENCE_S = 600.0
+BARE, SIGNPOST, TWO_WORKERS, SLOW = "bare_confluent", "signpost", "signpost_two_workers", "faust"
+PYTHON_PEERS = (SLOW, "quix")
 
-Advance = Callable[[int], object]
-
-
-class Measured(msgspec.Struct, frozen=True):
-    """What one reading took; the processor's time hardly depends on what else the machine had to do."""
-
-    events_per_s: float
-    cpu_s: float
-    peak_memory_bytes: int = 0
+Reading = Callable[[Advance], Measured]
 
 
-def write_term(kafka: KafkaSettings, advance: Advance) -> None:
-    """Consents and enrolments of all students, then their events with a tick a day."""
-    students = [student_of(f"bench-{number}") for number in range(STUDENTS)]
-    with closing(Writer(kafka)) as writer:
-        writer.consents(consent(student) for student in students)
-        writer.enrolments(enrolled(student) for student in students)
-        for day in term(students, DAYS, EVENTS_A_DAY, seed=1, slices_a_day=1):
-            writer.slice(day)
-            advance(len(day.events))
+class Log:
+    """A log that was written: its settings, and what stands in it."""
+
+    def __init__(self, kafka: KafkaSettings, workload: Workload, progress: Progress) -> None:
+        self.kafka, self.workload = kafka, workload
+        writing = progress.add_task(
+            f"{workload.events:,} events of {workload.students:,} students", total=workload.records
+        )
+        self.ends = write(kafka, workload, lambda number: progress.advance(writing, number))
+        self.records = sum(self.ends.values())
 
 
-def ends_of_events(kafka: KafkaSettings) -> dict[int, int]:
-    """The end of each partition of the events."""
-    with closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap)) as consumer:
-        name = kafka.topic(ACTIVITY_EVENTS)
-        ends = consumer.end_offsets([TopicPartition(name, number) for number in range(kafka.partitions)])
-    return {partition.partition: end for partition, end in ends.items()}
-
-
-async def bare_loop(kafka: KafkaSettings, ends: dict[int, int], advance: Advance) -> Measured:
-    """Decode every record, and count each student's events by day."""
-    decode, total = decoder(ACTIVITY_EVENTS), sum(ends.values())
-    counts: Counter[tuple[str, int]] = Counter()
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        partitions = [Partition(kafka.topic(ACTIVITY_EVENTS), number) for number in ends]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        started, cpu_started, done = time.monotonic(), time.process_time(), 0
-        while done < total:
-            for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                for record in records:
-                    event = decode(record.value)
-                    if type(event) is ActivityRecorded:
-                        counts[event.student, event.occurred_ms // DAY_MS] += event.weight
-                done += len(records)
-                advance(len(records))
-        return Measured(total / (time.monotonic() - started), time.process_time() - cpu_started)
-    finally:
-        await consumer.stop()
-
-
-def worker_from_empty_state(kafka: KafkaSettings, folder: Path, ends: dict[int, int], advance: Advance) -> Measured:
-    """Start a worker, and wait until it has committed the end of the events."""
-    forget_state(kafka)
-    worker = WorkerProcess(kafka, folder, f"worker-{time.monotonic_ns()}").start()
-    group = kafka.group("indicators-shards")
-    done, cpu_started = 0, None
-    try:
-        with closing(
-            KafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=group, enable_auto_commit=False)
-        ) as consumer:
-
-            def at_end() -> bool:
-                nonlocal done, cpu_started
-                assert worker.running, worker.log.read_text()
-                if cpu_started is None and worker.said('"shard_ready"'):
-                    cpu_started = cpu_seconds(worker.pid)
-                now = committed(consumer, kafka)
-                advance(now - done)
-                done = now
-                return done >= sum(ends.values())
-
-            eventually(at_end, _PATIENCE_S, "the end of the events")
-            ended = time.time()
-        speed = sum(ends.values()) / (ended - could_begin(worker))
-        return Measured(speed, cpu_seconds(worker.pid) - (cpu_started or 0), peak_memory(worker.pid))
-    finally:
-        worker.stop()
-
-
-def forget_state(kafka: KafkaSettings) -> None:
-    """Make the worker's own topics anew, and let its groups forget where they were."""
-    with admin_client(kafka) as admin:
-        admin.delete_topics([kafka.topic(topic) for topic in _STATE])
-        groups = {found["group_id"] for found in admin.list_groups()}
-        admin.delete_groups(sorted(groups & {kafka.group("indicators"), kafka.group("indicators-shards")}))
-    made: list[str] = []
-
-    def all_made() -> bool:
-        made.extend(provision(kafka))
-        return len(made) == len(_STATE)
-
-    eventually(all_made, what="the worker's own topics")
-
-
-def committed(consumer: KafkaConsumer, kafka: KafkaSettings) -> int:
-    """How many records the shards have committed, in all partitions."""
-    name = kafka.topic(ACTIVITY_EVENTS)
-    return sum(consumer.committed(TopicPartition(name, number)) or 0 for number in range(kafka.partitions))
-
-
-def could_begin(worker: WorkerProcess) -> float:
-    """When the first of its shards was ready, in seconds since 1970."""
-    line = next(line for line in worker.log.read_text().splitlines() if '"shard_ready"' in line)
-    return datetime.fromisoformat(msgspec.json.decode(line[line.index("{") :])["timestamp"]).timestamp()
-
-
-def peak_memory(pid: int) -> int:
-    """The most memory that a process ever had resident, in bytes; 0 where the system does not say."""
-    status = Path(f"/proc/{pid}/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
-
-
-def cpu_seconds(pid: int) -> float:
-    """The processor's time that a process has used; 0 where the system does not say."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.is_file():
-        return 0
-    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def machine() -> dict[str, Any]:
-    """What it ran on, and what else the machine had to do."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.is_file() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "cores": os.cpu_count(),
-        "cpu": model or platform.processor(),
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "load_1_min": round(os.getloadavg()[0], 1),
+def readings(log: Log, small: Log, folder: Path, say: Callable[[str], None]) -> dict[str, tuple[Log, Reading]]:
+    """Every variant, with the log that it reads."""
+    found: dict[str, tuple[Log, Reading]] = {
+        SIGNPOST: (log, partial(run_workers, log.kafka, folder, log.ends)),
+        TWO_WORKERS: (log, partial(run_workers, log.kafka, folder, log.ends, number=2)),
     }
+    for name, command in commands(say).items():
+        read = small if name == SLOW else log
+        found[name] = read, partial(run_peer, read.kafka, command, folder, read.records)
+    return {BARE: found.pop(BARE), **found}
 
 
-def measure(kafka: KafkaSettings, folder: Path, progress: Progress) -> tuple[int, list[Measured], list[Measured]]:
-    """Write the log and read it in rounds; gives its length, and what the loop and the worker made of it."""
-    writing = progress.add_task("writing events", total=DAYS * EVENTS_A_DAY)
-    write_term(kafka, lambda number: progress.advance(writing, number))
-    ends = ends_of_events(kafka)
-    bare, signpost = [], []
-    for number in range(1, ROUNDS + 1):
-        loop = progress.add_task(f"round {number}: bare loop", total=sum(ends.values()))
-        bare.append(asyncio.run(bare_loop(kafka, ends, partial(progress.advance, loop))))
-        worker = progress.add_task(f"round {number}: worker", total=sum(ends.values()))
-        signpost.append(worker_from_empty_state(kafka, folder, ends, partial(progress.advance, worker)))
-    return sum(ends.values()), bare, signpost
+def measure(variants: dict[str, tuple[Log, Reading]], rounds: int, progress: Progress) -> dict[str, list[Measured]]:
+    """Let all read in turn, as often as there are rounds."""
+    found: dict[str, list[Measured]] = defaultdict(list)
+    for number in range(1, rounds + 1):
+        for name, (log, read) in variants.items():
+            reading = progress.add_task(f"round {number}: {name}", total=log.records)
+            found[name].append(read(partial(progress.advance, reading)))
+            progress.update(reading, completed=log.records)
+    return found
 
 
-def result(events: int, bare: list[Measured], signpost: list[Measured], ran_on: dict[str, Any]) -> dict[str, Any]:
-    """The figures: medians, and each round's beside them."""
-    rounds = {name: [round(m.events_per_s) for m in found] for name, found in _named(bare, signpost)}
-    medians = {name: round(statistics.median(m.events_per_s for m in found)) for name, found in _named(bare, signpost)}
-    return {
-        "events_per_s": medians,
-        "ratio_to_bare": round(medians["signpost"] / medians["bare_aiokafka"], 3),
-        "peak_memory_bytes": max(m.peak_memory_bytes for m in signpost),
-        "machine": ran_on,
-        "events": events,
-        "students": STUDENTS,
-        "rounds": rounds,
-        "cpu_us_per_event": {
-            name: round(statistics.median(m.cpu_s for m in found) / events * 1e6, 1)
-            for name, found in _named(bare, signpost)
-        },
+def result(measured: dict[str, list[Measured]], log: Log, small: Log, ran_on: dict[str, Any]) -> dict[str, Any]:
+    """The figures that are written down."""
+    figures = medians(measured)
+    speed = figures["events_per_s"]
+    peers = {name: speed[name] for name in PYTHON_PEERS if name in speed}
+    ratios = {
+        "ratio_to_bare": _ratio(speed, SIGNPOST, speed.get(BARE)),
+        "ratio_to_best_python_peer": _ratio(speed, SIGNPOST, max(peers.values(), default=None)),
+        "ratio_of_two_workers_to_one": _ratio(speed, TWO_WORKERS, speed.get(SIGNPOST)),
     }
+    read = {"records": log.records, "students": log.workload.students, "days": log.workload.days}
+    return {**figures, **ratios, **read, "records_of_faust": small.records, "machine": ran_on}
 
 
-def show(figures: dict[str, Any]) -> None:
-    """Print the figures."""
-    table = Table(title=f"{figures['events']:,} events of {STUDENTS:,} students, medians of {ROUNDS} rounds")
-    table.add_column("")
-    table.add_column("events/s", justify="right")
-    table.add_column("CPU µs an event", justify="right")
-    for name, speed in figures["events_per_s"].items():
-        table.add_row(name, f"{speed:,}", f"{figures['cpu_us_per_event'][name]:g}")
-    table.add_row("of the bare loop", f"{figures['ratio_to_bare']:.2f}")
-    table.add_row("peak memory, MB", f"{figures['peak_memory_bytes'] / 1e6:.0f}")
-    Console().print(table)
+def _ratio(speed: dict[str, int], name: str, other: int | None) -> float | None:
+    return round(speed[name] / other, 3) if other and name in speed else None
 
 
-def _named(bare: list[Measured], signpost: list[Measured]) -> list[tuple[str, list[Measured]]]:
-    return [("bare_aiokafka", bare), ("signpost", signpost)]
-
-
-def main() -> None:
+@click.command(help=__doc__)
+@click.option("--events", default=2_000_000, show_default=True, help="at least, in the log")
+@click.option(
+    "--small-events", default=40_000, show_default=True, help="at least, in the log for the ordinary Faust way"
+)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--only", multiple=True, help="a variant, as in the table; may be repeated")
+def main(events: int, small_events: int, rounds: int, only: Sequence[str]) -> None:
     """Measure, show, and write the figures down."""
     ran_on = machine()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with tempfile.TemporaryDirectory(prefix="signpost-bench-") as name, Progress(*columns) as progress:
-        port = free_port()
-        broker = Broker(Path(name) / "broker", JARS, port, free_port(exclude=[port]))
-        broker.start()
-        try:
-            kafka = KafkaSettings(bootstrap=broker.bootstrap)
-            provision(kafka)
-            figures = result(*measure(kafka, Path(name), progress), ran_on)
-        finally:
-            broker.stop()
+        folder = Path(name)
+        with running_broker(folder) as bootstrap:
+            log = Log(KafkaSettings(bootstrap=bootstrap), Workload.of_events(events), progress)
+            small = Log(
+                KafkaSettings(bootstrap=bootstrap, namespace="small-"), Workload.of_events(small_events), progress
+            )
+            variants = readings(log, small, folder, progress.console.print)
+            chosen = {name: variant for name, variant in variants.items() if not only or name in only}
+            figures = result(measure(chosen, rounds, progress), log, small, ran_on)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
-    show(figures)
+    show_comparison(figures)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from rich.table import Table
 from deploy.demo.stack import Stack
 from deploy.demo.university import people
 from services.kernel.topics import ENGAGEMENT_INDICATORS
-from tests.bench.bench_indicators import machine
+from tests.bench.indicators.machine import machine
 from tests.support import CHECKOUT
 from tests.support.identity import hidden_fields
 from tests.support.stack import Up

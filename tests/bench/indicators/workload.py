@@ -17,20 +17,20 @@ from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from deploy.demo.events import Event, Span
+from deploy.demo.events import SOURCES, Event, Span
+from deploy.demo.events import Day as SimulatedDay
+from deploy.demo.places import Enrolment as Place
 from deploy.demo.term import simulate
 from deploy.demo.university import Demo, University, demo_university
-from deploy.demo.university import Enrolment as Place
 from services.kernel.clock import DAY_MS, HOUR_MS, MINUTE_MS, moment_ms
 from services.kernel.codec import encode
 from services.kernel.consents import INDIVIDUAL_INDICATORS, TUTOR_NOTIFY
-from services.kernel.events import ClockTicked, Enrolment, EnrolmentsChanged
+from services.kernel.events import ClockTicked, Due, Enrolment, EnrolmentsChanged, Leave
 from services.kernel.kafka import partition_of
 from services.kernel.register import load_register
 from tests.support.students import START_DAY, START_MS, activity, consent, student_of
 
 PURPOSES = (INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, "cohort-improvement")
-SOURCES = ("vle", "assessment", "attendance")
 TERM_DAYS = 70
 _DEMO = Demo(weeks=TERM_DAYS // 7)
 _SPAN = Span(dt.date.fromisoformat(START_DAY), TERM_DAYS, ZoneInfo("Europe/London"))
@@ -43,7 +43,7 @@ _COPY_DIGITS = 8  # the first of an event's id say whose copy it is
 class Keyed(NamedTuple):
     """A record's key and value."""
 
-    key: bytes
+    key: bytes | None
     value: bytes
 
 
@@ -118,17 +118,20 @@ class Workload:
         """The term, day by day."""
         copies = [b"%0*x" % (_COPY_DIGITS, copy) for copy in range(self._copies)]
         by_day = {day: list(found) for day, found in groupby(self._arrivals, lambda arrival: arrival.day)}
+        heard: dict[str, int] = {}
         for day in range(self.days):
             events: list[list[Keyed]] = [[] for _ in range(self.partitions)]
             for arrival in by_day.get(day, ()):
                 keys, homes, (a, b, c) = self._keys[arrival.person], self._homes[arrival.person], arrival.parts
                 for copy, key, home in zip(copies, keys, homes, strict=True):
                     events[home].append(Keyed(key, b"".join((a, copy, b, key, c))))
-            yield Day(events, encode(ClockTicked(at_ms=START_MS + (day + 1) * DAY_MS)))
+            heard |= _days()[day].heard_ms
+            yield Day(events, encode(ClockTicked(at_ms=START_MS + (day + 1) * DAY_MS, heard=heard)))
 
     def tick_after(self, days: int) -> bytes:
-        """The tick that ends the day so many days after the term's last."""
-        return encode(ClockTicked(at_ms=START_MS + (self.days + days) * DAY_MS))
+        """The tick that ends the day so many days after the term's last; every source was heard of until then."""
+        at_ms = START_MS + (self.days + days) * DAY_MS
+        return encode(ClockTicked(at_ms=at_ms, heard=dict.fromkeys(SOURCES, at_ms)))
 
     def _everybodys(self, templates: Sequence[bytes]) -> list[list[Keyed]]:
         records: list[list[Keyed]] = [[] for _ in range(self.partitions)]
@@ -144,16 +147,21 @@ def _university() -> University:
 
 
 @cache
+def _days() -> Sequence[SimulatedDay]:
+    return list(simulate(_university(), _DEMO, _SPAN).days)
+
+
+@cache
 def _arrivals() -> list[_Arrival]:
     """The simulated term's events in the order in which they come in."""
     random_ = random.Random(1)
     number = {person.id: n for n, person in enumerate(_university().students)}
     qualifying = {entry.name for entry in load_register().activities if entry.qualifying}
     arrivals: list[tuple[int, _Arrival]] = []
-    for event in (event for day in simulate(_university(), _DEMO, _SPAN).days for event in day.events):
+    for n, source, event in _simulated():
         at_ms = moment_ms(event.at)
-        came_ms = at_ms + (random_.randrange(_LATEST_MS) if random_.random() < _LATE else 0)
-        parts = _template(event, at_ms, came_ms, qualifying=event.activity in qualifying)
+        came_ms = max(at_ms, START_MS + n * DAY_MS) + (random_.randrange(_LATEST_MS) if random_.random() < _LATE else 0)
+        parts = _template(event, source, at_ms, came_ms, qualifying=event.activity in qualifying)
         again_ms = [came_ms + random_.randrange(10 * MINUTE_MS)] if random_.random() < _TWICE else []
         arrivals += [
             (ms, _Arrival((ms - START_MS) // DAY_MS, number[event.student], parts)) for ms in (came_ms, *again_ms)
@@ -161,16 +169,27 @@ def _arrivals() -> list[_Arrival]:
     return [arrival for _, arrival in sorted(arrivals, key=lambda pair: pair[0])]
 
 
-def _template(event: Event, at_ms: int, received_ms: int, *, qualifying: bool) -> tuple[bytes, bytes, bytes]:
+def _simulated() -> Iterator[tuple[int, str, Event]]:
+    """Each event with its source and the number of the day on which its system tells of it."""
+    for n, day in enumerate(_days()):
+        for source, events in day.by_source.items():
+            yield from ((n, source, event) for event in events)
+
+
+def _template(
+    event: Event, source: str, at_ms: int, received_ms: int, *, qualifying: bool
+) -> tuple[bytes, bytes, bytes]:
     recorded = activity(
         _NOBODY,
         at_ms,
         id=event.id,
+        source=source,
         module=event.module,
         activity=event.activity,
         qualifying=qualifying,
         received_ms=received_ms,
         weight=event.weight,
+        assessment=event.assessment,
     )
     before, rest = encode(recorded).split(event.id[:_COPY_DIGITS].encode(), 1)
     between, after = rest.split(_NOBODY.encode(), 1)
@@ -179,17 +198,25 @@ def _template(event: Event, at_ms: int, received_ms: int, *, qualifying: bool) -
 
 def _enrolments(places: Iterable[Place]) -> EnrolmentsChanged:
     """As the directory writes them."""
-    return EnrolmentsChanged(
-        student=_NOBODY,
-        version=1,
-        enrolments=tuple(
-            Enrolment(
-                module=place.module,
-                start_day=place.start_day.isoformat(),
-                end_day=place.end_day.isoformat(),
-                left_day=place.left_day.isoformat() if place.left_day else None,
-                part_time=place.part_time,
-            )
-            for place in places
+    return EnrolmentsChanged(student=_NOBODY, version=1, enrolments=tuple(map(_enrolment, places)))
+
+
+def _enrolment(place: Place) -> Enrolment:
+    leave = [Leave(first_day=one.first_day.isoformat(), last_day=one.last_day.isoformat()) for one in place.leave]
+    return Enrolment(
+        module=place.module,
+        start_day=place.start_day.isoformat(),
+        end_day=place.end_day.isoformat(),
+        left_day=place.left_day.isoformat() if place.left_day else None,
+        part_time=place.part_time,
+        leave=tuple(leave),
+        exempt=place.exempt,
+        due=tuple(
+            Due(assessment=one.assessment, due_ms=_ms(one.due), extended_ms=_ms(one.extended) if one.extended else None)
+            for one in place.due
         ),
     )
+
+
+def _ms(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * 1000)

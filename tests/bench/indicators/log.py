@@ -1,0 +1,89 @@
+"""The log that every variant reads: a broker, topics, and a producer that is no bottleneck."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaConsumer, TopicPartition
+
+from deploy.local.kafka.broker import Broker
+from deploy.local.machine.ports import free_port
+from services.kernel.kafka import provision
+from services.kernel.settings import KafkaSettings
+from services.kernel.topics import ACTIVITY_EVENTS, CONSENT_STATE, ENROLMENTS, Topic
+from tests.bench.indicators.workload import Keyed, Workload
+from tests.support.brokers import JARS
+
+Advance = Callable[[int], object]
+_BATCH_BYTES = 900_000  # the broker takes one million
+
+
+@contextmanager
+def running_broker(folder: Path) -> Iterator[str]:
+    """A broker of its own for the whole benchmark; gives its address."""
+    port = free_port()
+    broker = Broker(folder / "broker", JARS, port, free_port(exclude=[port]), jvm=("-Xmx1g",))
+    broker.start()
+    try:
+        yield broker.bootstrap
+    finally:
+        broker.stop()
+
+
+def write(kafka: KafkaSettings, workload: Workload, advance: Advance) -> dict[int, int]:
+    """Make the topics and write all of the workload; gives the end of each partition of the events."""
+    provision(kafka)
+    asyncio.run(_write(kafka, workload, advance))
+    return ends_of_events(kafka)
+
+
+def append_tick(kafka: KafkaSettings, value: bytes) -> dict[int, int]:
+    """Write one more tick into every partition; gives the new ends."""
+    asyncio.run(_append(kafka, [[Keyed(None, value)] for _ in range(kafka.partitions)]))
+    return ends_of_events(kafka)
+
+
+def ends_of_events(kafka: KafkaSettings) -> dict[int, int]:
+    """The end of each partition of the events."""
+    with closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap)) as consumer:
+        name = kafka.topic(ACTIVITY_EVENTS)
+        ends = consumer.end_offsets([TopicPartition(name, number) for number in range(kafka.partitions)])
+    return {partition.partition: end for partition, end in ends.items()}
+
+
+async def _append(kafka: KafkaSettings, records: Sequence[Sequence[Keyed]]) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap) as producer:
+        await _send(producer, kafka.topic(ACTIVITY_EVENTS), records)
+
+
+async def _write(kafka: KafkaSettings, workload: Workload, advance: Advance) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all", max_batch_size=_BATCH_BYTES) as producer:
+        for topic, records in ((CONSENT_STATE, workload.consents()), (ENROLMENTS, workload.enrolments())):
+            await _send(producer, _name(kafka, topic), records)
+        for day in workload.term():
+            tick = Keyed(None, day.tick)
+            await _send(producer, _name(kafka, ACTIVITY_EVENTS), [[*events, tick] for events in day.events])
+            advance(day.number)
+
+
+def _name(kafka: KafkaSettings, topic: Topic) -> str:
+    return kafka.topic(topic)
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, records: Sequence[Sequence[Keyed]]) -> None:
+    """Whole batches, each acknowledged before this ends."""
+    acknowledged = []
+    for partition, found in enumerate(records):
+        batch = producer.create_batch()
+        for key, value in found:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        if batch.record_count():
+            acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+    await asyncio.gather(*acknowledged)

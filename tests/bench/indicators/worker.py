@@ -1,0 +1,121 @@
+"""Running real indicators workers over a log, and what they took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+
+from services.kernel.kafka import provision
+from services.kernel.settings import KafkaSettings
+from services.kernel.topics import (
+    ACTIVITY_EVENTS,
+    COHORT_NORMS,
+    ENGAGEMENT_INDICATORS,
+    INDICATORS_STATE,
+    SUPPORT_TRIGGERS,
+)
+from tests.bench.indicators.machine import cpu_seconds, peak_memory
+from tests.bench.indicators.measured import Measured
+from tests.support.kafka import admin_client
+from tests.support.waiting import eventually
+from tests.support.workers import WorkerProcess
+
+PATIENCE_S = 900.0
+_OWN = (INDICATORS_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS, COHORT_NORMS)
+
+
+def run_workers(
+    kafka: KafkaSettings, folder: Path, ends: Mapping[int, int], advance: Callable[[int], object], number: int = 1
+) -> Measured:
+    """From an empty state until the positions that the workers committed have reached the ends.
+
+    The time runs from the moment at which the first shard could begin to read; that processes start does not count.
+    """
+    forget_state(kafka)
+    with workers(kafka, folder, number) as running:
+        eventually(lambda: ready(kafka, running), PATIENCE_S, "shards that are ready")
+        cpu_before = sum(cpu_seconds(worker.pid) for worker in running)
+        until_committed(kafka, running, ends, advance)
+        ended, total = time.time(), sum(ends.values())
+        cpu = sum(cpu_seconds(worker.pid) for worker in running) - cpu_before
+        memory = sum(peak_memory(worker.pid) for worker in running)
+    began = min(at for worker in running for at in shards_ready(worker))
+    return Measured(total / (ended - began), cpu / total * 1e6, memory)
+
+
+@contextmanager
+def workers(kafka: KafkaSettings, folder: Path, number: int = 1) -> Iterator[Sequence[WorkerProcess]]:
+    """Workers that run; none is left afterwards."""
+    made = [WorkerProcess(kafka, folder, f"worker-{time.time_ns()}-{one}") for one in range(number)]
+    try:
+        yield [worker.start() for worker in made]
+    finally:
+        for worker in made:
+            worker.kill()
+
+
+def until_committed(
+    kafka: KafkaSettings,
+    running: Sequence[WorkerProcess],
+    ends: Mapping[int, int],
+    advance: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Wait until the committed positions have reached the ends."""
+    total, done = sum(ends.values()), 0
+    group = kafka.group("indicators-shards")
+    with closing(
+        KafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=group, enable_auto_commit=False)
+    ) as consumer:
+
+        def at_end() -> bool:
+            nonlocal done
+            for worker in running:
+                assert worker.running, worker.log.read_text()[-3000:]
+            now = committed(consumer, kafka)
+            advance(now - done)
+            done = now
+            return done >= total
+
+        eventually(at_end, PATIENCE_S, "the end of the events")
+
+
+def ready(kafka: KafkaSettings, running: Sequence[WorkerProcess]) -> bool:
+    """Whether every partition's shard has read its state."""
+    for worker in running:
+        assert worker.running, worker.log.read_text()[-3000:]
+    return sum(len(shards_ready(worker)) for worker in running) >= kafka.partitions
+
+
+def shards_ready(worker: WorkerProcess) -> list[float]:
+    """When each of its shards was ready, in seconds since 1970."""
+    lines = [line for line in worker.log.read_text(errors="replace").splitlines() if '"shard_ready"' in line]
+    return [
+        datetime.fromisoformat(msgspec.json.decode(line[line.index("{") :])["timestamp"]).timestamp() for line in lines
+    ]
+
+
+def forget_state(kafka: KafkaSettings) -> None:
+    """Make the workers' own topics anew, and let their groups forget where they were."""
+    with admin_client(kafka) as admin:
+        admin.delete_topics([kafka.topic(topic) for topic in _OWN])
+        groups = {found["group_id"] for found in admin.list_groups()}
+        admin.delete_groups(sorted(groups & {kafka.group("indicators"), kafka.group("indicators-shards")}))
+    made: list[str] = []
+
+    def all_made() -> bool:
+        made.extend(provision(kafka))
+        return len(made) == len(_OWN)
+
+    eventually(all_made, what="the workers' own topics")
+
+
+def committed(consumer: KafkaConsumer, kafka: KafkaSettings) -> int:
+    """How many records the shards have committed, in all partitions."""
+    name = kafka.topic(ACTIVITY_EVENTS)
+    return sum(consumer.committed(TopicPartition(name, number)) or 0 for number in range(kafka.partitions))
