@@ -37,7 +37,7 @@ def module(*indicators: Indicator, **changes: object) -> ModuleIndicators:
     return ModuleIndicators(**said)  # type: ignore[arg-type]  # changes are the test's
 
 
-def test_a_figure_is_told_with_value_inputs_threshold_window_and_coverage() -> None:
+def test_a_figure_is_told_with_value_inputs_threshold_and_coverage() -> None:
     (told,) = TUTOR.all(module(MISSING))
     assert told == Explained(
         name="missing-work",
@@ -47,7 +47,6 @@ def test_a_figure_is_told_with_value_inputs_threshold_window_and_coverage() -> N
         threshold="2 pieces of work or more: reached",
         level="alert",
         formula=REGISTER.indicator["missing-work"].formula,
-        window="The last 28 days outside vacations, today included",
         coverage="Seen from: Assessment hand-ins.",
     )
 
@@ -143,11 +142,7 @@ def test_both_languages_say_the_value_and_the_same_inputs(entry: object) -> None
 
 @pytest.mark.requirement("R7")
 def test_no_word_about_a_figure_predicts() -> None:
-    texts = [
-        text
-        for entry in REGISTER.indicators
-        for text in (entry.says, entry.title, entry.formula, TUTOR.window(entry.name))
-    ]
+    texts = [text for entry in REGISTER.indicators for text in (entry.says, entry.title, entry.formula)]
     words = set(re.findall(r"\w+", " ".join(texts).casefold()))
     assert words.isdisjoint({"risk", "fail", "failing", "likely", "predict", "predicted", "weak", "poor", "struggling"})
     assert {field.name for field in fields(Explained)}.isdisjoint({"risk", "score"})

@@ -15,8 +15,6 @@ from services.notify.handlers.unit import Unit
 from services.notify.pages import charts, wording
 from services.notify.pages.wording import Words, of_module, pressing
 
-_LEVELS = ("alert", "watch", "none")
-
 
 def words(unit: Unit, register: Register, views: Sequence[CaseView]) -> Words:
     """The words for some cases."""
@@ -83,8 +81,8 @@ def _module(told: FigureWords, title: str, figures: ModuleIndicators, number: in
         "held": held(figures.held) if figures.held else None,
         "chart": charts.weekly(weeks, f"weeks-{number}") if weeks else None,
         "weeks": [(charts.week_name(len(weeks) - n), days) for n, days in enumerate(weeks)],
-        "judged": sorted((f for f in all_told if f.threshold), key=lambda f: _LEVELS.index(f.level)),
-        "others": [figure for figure in all_told if not figure.threshold],
+        "reached": sorted((f for f in all_told if f.level != "none"), key=lambda f: f.level != "alert"),
+        "others": [(f.title, f.says, f.threshold or "none") for f in all_told if f.level == "none"],
         "explained": all_told,
         "coverage": _coverage(all_told),
     }

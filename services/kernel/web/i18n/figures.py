@@ -31,7 +31,6 @@ class Explained:
         says: the sentence that tells it, or why it cannot be said.
         threshold: from when on it is worth a look, and whether that is reached; "" where there is none.
         level: as of the figure; "none" where it cannot be said.
-        window: what it looks back over.
         coverage: which systems it was seen from, and which not; "" where it cannot be said.
     """
 
@@ -42,7 +41,6 @@ class Explained:
     threshold: str
     level: str
     formula: str
-    window: str
     coverage: str
 
 
@@ -95,13 +93,6 @@ class FigureWords:
             parts.append(gettext("Not from: %(sources)s, which they have not permitted.", sources=listed(unseen)))
         return " ".join(parts)
 
-    def window(self, name: str) -> str:
-        """What an indicator looks back over."""
-        days = self._register.indicator[name].window_days
-        if days is None:
-            return gettext("As far back as it could be seen")
-        return gettext("The last %(days)s outside vacations, today included", days=amount(days, "days"))
-
     def _said(self, entry: IndicatorEntry, indicator: Indicator, figures: ModuleIndicators) -> Explained:
         says = self.sentence(entry.name, indicator.value, indicator.inputs)
         if figures.cohort_day is not None and COMPARED_WITH in indicator.inputs:
@@ -115,7 +106,6 @@ class FigureWords:
             threshold=self._threshold(indicator),
             level=indicator.level,
             formula=told.formula,
-            window=self.window(entry.name),
             coverage=self.coverage(entry.name, indicator.sources),
         )
 
@@ -129,7 +119,6 @@ class FigureWords:
             threshold="",
             level="none",
             formula=told.formula,
-            window=self.window(entry.name),
             coverage="",
         )
 
