@@ -95,6 +95,24 @@ def test_each_form_gives_the_same_scores(tmp_path: Path, form: str) -> None:
     assert day["rules"]["days-since-last-activity"]["lead"]["days"] == 60 - 14
 
 
+@pytest.mark.requirement("R7")
+def test_what_group_a_student_is_in_changes_nothing_but_the_gaps(tmp_path: Path) -> None:
+    """No formula, rule or index reads it."""
+    made, other = tables(), tables()
+    for row in other["studentInfo"][1]:
+        row[3:7] = ["F", "90-100%", "55<=", "Y"]
+    (one,), (same,) = (
+        scores(write(make_folder(tmp_path, name), found), 28) for name, found in (("a", made), ("b", other))
+    )
+    assert one.pop("gaps") != same.pop("gaps")
+    assert one == same
+
+
+def make_folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name
+
+
 def test_a_person_reads_tables_and_what_they_mean(tmp_path: Path) -> None:
     done = evaluate(write(tmp_path, tables()), "--day", "28")
     assert done.exit_code == 0, done.output
