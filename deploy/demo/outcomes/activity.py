@@ -59,7 +59,7 @@ def read_activity(folder: Path, students: Students, register: Register, told: To
     kinds = np.zeros((len(students), days), np.uint32)
     sites = _Sites(whole(folder, SITES), students.presentations, register)
     left_out = 0
-    for piece in pieces(folder, CLICKS, told):
+    for piece in pieces(folder, CLICKS, told, students.presentations):
         on = numbers_of(piece, students.presentations)
         place, good = students.find(on, piece["id_student"])
         kind = sites.kinds(on, piece["id_site"])

@@ -7,7 +7,7 @@ arrays of `str`, "" where one is missing; numbers as floats, NaN where there is 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,17 @@ def whole(folder: Path, wanted: Wanted) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in wanted.names}
 
 
-def pieces(folder: Path, wanted: Wanted, told: Told = lambda _share: None) -> Iterator[Columns]:
+def pieces(
+    folder: Path, wanted: Wanted, told: Told = lambda _share: None, only: Collection[str] | None = None
+) -> Iterator[Columns]:
     """The rows of a large table, some at a time; at least one piece, which may be empty.
+
+    `only` names presentations, such as "BBB/2013J": parts of a folder that hold none of them are passed over.
 
     Raises:
         ConfigurationError: as `whole`.
     """
-    for file, batch, given in _batches(folder, wanted, told):
+    for file, batch, given in _batches(folder, wanted, told, only):
         columns = {name: batch.column(name) for name in batch.schema.names}
         yield given | {
             name: _texts(columns[name]) if name in wanted.texts else _floats(file, name, columns[name])
@@ -73,7 +77,9 @@ def pieces(folder: Path, wanted: Wanted, told: Told = lambda _share: None) -> It
         }
 
 
-def _batches(folder: Path, wanted: Wanted, told: Told) -> Iterator[tuple[Path, Any, dict[str, Any]]]:
+def _batches(
+    folder: Path, wanted: Wanted, told: Told, only: Collection[str] | None
+) -> Iterator[tuple[Path, Any, dict[str, Any]]]:
     """Batches with their file, and the columns that are in none because the folders' names say them."""
     if not folder.is_dir():
         raise ConfigurationError(f"{folder} is no folder: name the one with OULAD's files")
@@ -83,6 +89,8 @@ def _batches(folder: Path, wanted: Wanted, told: Told) -> Iterator[tuple[Path, A
         for number, file in enumerate(parts):
             codes = [part.partition("=")[2] for part in file.parts[-3:-1]]
             told(number / len(parts))
+            if only is not None and "/".join(codes) not in only:
+                continue
             for batch in _parquet(file, _without_codes(wanted), lambda _share: None):
                 yield file, batch, {n: np.full(len(batch), c, object) for n, c in zip(CODES, codes, strict=True)}
     elif (file := folder / f"{wanted.table}.parquet").is_file():
