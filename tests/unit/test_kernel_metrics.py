@@ -19,7 +19,7 @@ from services.kernel.metrics import (
 ALL = [ConsentMetrics, IndicatorMetrics, IngestMetrics, NotifyMetrics, OutboxMetrics, SignInMetrics]
 BOUNDED = {
     "category", "channel", "consumer", "format", "kind", "outcome", "partition", "reason", "rule", "source", "state",
-    "topic",
+    "topic", "version",
 }  # fmt: skip
 each = pytest.mark.parametrize("kind", ALL)
 
