@@ -24,9 +24,9 @@ from tests.bench.indicators.log import Advance, running_broker, write
 from tests.bench.indicators.machine import machine
 from tests.bench.indicators.measured import Measured, medians
 from tests.bench.indicators.peer import commands, run_peer
-from tests.bench.indicators.tables import show_comparison
 from tests.bench.indicators.worker import run_workers
 from tests.bench.indicators.workload import Workload
+from tests.bench.report.tables import show_comparison
 from tests.support import CHECKOUT
 
 RESULT = CHECKOUT / "build" / "bench" / "indicators.json"

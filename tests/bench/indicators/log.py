@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def ends_of_events(kafka: KafkaSettings) -> dict[int, int]:
     return {partition.partition: end for partition, end in ends.items()}
 
 
-async def _append(kafka: KafkaSettings, records: Sequence[Sequence[Keyed]]) -> None:
+async def _append(kafka: KafkaSettings, records: Sequence[Iterable[Keyed]]) -> None:
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap) as producer:
         await _send(producer, kafka.topic(ACTIVITY_EVENTS), records)
 
@@ -74,7 +74,7 @@ def _name(kafka: KafkaSettings, topic: Topic) -> str:
     return kafka.topic(topic)
 
 
-async def _send(producer: AIOKafkaProducer, topic: str, records: Sequence[Sequence[Keyed]]) -> None:
+async def _send(producer: AIOKafkaProducer, topic: str, records: Sequence[Iterable[Keyed]]) -> None:
     """Whole batches, each acknowledged before this ends."""
     acknowledged = []
     for partition, found in enumerate(records):

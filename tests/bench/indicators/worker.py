@@ -75,8 +75,7 @@ def until_committed(
 
         def at_end() -> bool:
             nonlocal done
-            for worker in running:
-                assert worker.running, worker.log.read_text()[-3000:]
+            _check(running)
             now = committed(consumer, kafka)
             advance(now - done)
             done = now
@@ -87,8 +86,7 @@ def until_committed(
 
 def ready(kafka: KafkaSettings, running: Sequence[WorkerProcess]) -> bool:
     """Whether every partition's shard has read its state."""
-    for worker in running:
-        assert worker.running, worker.log.read_text()[-3000:]
+    _check(running)
     return sum(len(shards_ready(worker)) for worker in running) >= kafka.partitions
 
 
@@ -98,6 +96,12 @@ def shards_ready(worker: WorkerProcess) -> list[float]:
     return [
         datetime.fromisoformat(msgspec.json.decode(line[line.index("{") :])["timestamp"]).timestamp() for line in lines
     ]
+
+
+def _check(running: Sequence[WorkerProcess]) -> None:
+    for worker in running:
+        if not worker.running:
+            raise RuntimeError(f"A worker has ended; the end of what it said:\n{worker.log.read_text()[-3000:]}")
 
 
 def forget_state(kafka: KafkaSettings) -> None:

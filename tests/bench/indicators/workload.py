@@ -102,12 +102,12 @@ class Workload:
         """Events and ticks, in all partitions."""
         return self.events + self.days * self.partitions
 
-    def consents(self) -> list[list[Keyed]]:
+    def consents(self) -> list[Iterator[Keyed]]:
         """Everybody's consent state, by partition."""
         template = encode(consent(_NOBODY, purposes=PURPOSES, sources=SOURCES))
         return self._everybodys([template] * len(self._persons))
 
-    def enrolments(self) -> list[list[Keyed]]:
+    def enrolments(self) -> list[Iterator[Keyed]]:
         """Everybody's enrolments, by partition."""
         places = {
             person: tuple(found) for person, found in groupby(_university().enrolments, lambda place: place.person)
@@ -133,12 +133,14 @@ class Workload:
         at_ms = START_MS + (self.days + days) * DAY_MS
         return encode(ClockTicked(at_ms=at_ms, heard=dict.fromkeys(SOURCES, at_ms)))
 
-    def _everybodys(self, templates: Sequence[bytes]) -> list[list[Keyed]]:
-        records: list[list[Keyed]] = [[] for _ in range(self.partitions)]
+    def _everybodys(self, templates: Sequence[bytes]) -> list[Iterator[Keyed]]:
+        return [self._of_partition(templates, partition) for partition in range(self.partitions)]
+
+    def _of_partition(self, templates: Sequence[bytes], partition: int) -> Iterator[Keyed]:
         for template, keys, homes in zip(templates, self._keys, self._homes, strict=True):
             for key, home in zip(keys, homes, strict=True):
-                records[home].append(Keyed(key, template.replace(_NOBODY.encode(), key)))
-        return records
+                if home == partition:
+                    yield Keyed(key, template.replace(_NOBODY.encode(), key))
 
 
 @cache

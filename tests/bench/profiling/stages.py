@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -114,7 +114,7 @@ class InMemory:
         self._unflushed = 0
         return changes
 
-    def _reads(self, records: Sequence[Keyed]) -> Iterator[Read]:
+    def _reads(self, records: Iterable[Keyed]) -> Iterator[Read]:
         return (Read(self._next(), record.key, record.value) for record in records)
 
     def _next(self) -> int:

@@ -60,3 +60,46 @@ def show_comparison(figures: dict[str, Any]) -> None:
     show(title, *comparison(figures))
     for name in ("ratio_to_bare", "ratio_to_best_python_peer", "ratio_of_two_workers_to_one"):
         Console().print(f"{name}: {figures[name]}")
+
+
+def scaling(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: every size."""
+    heads = [
+        "Students",
+        "Events read",
+        "Events/s",
+        "CPU µs an event",
+        "Memory, MB",
+        "Bytes a student",
+        "Daily tick, s",
+        "Weekly tick, s",
+        "Recovery, s",
+    ]
+    rows = [
+        [
+            f"{size['students']:,}",
+            f"{size['records']:,}",
+            f"{size['events_per_s']:,.0f}",
+            f"{size['cpu_us_per_event']:.1f}",
+            f"{size['memory_bytes'] / 1e6:,.0f}",
+            f"{size['memory_bytes_per_student']:,.0f}",
+            f"{size['tick_s']:.2f}",
+            f"{size['cohort_tick_s']:.2f}",
+            f"{size['recovery_s']:.1f}",
+        ]
+        for size in figures["sizes"]
+    ]
+    return heads, rows
+
+
+def show_scaling(figures: dict[str, Any]) -> None:
+    """Print the sizes."""
+    show(f"{figures['days']} days of one worker", *scaling(figures))
+
+
+def stages(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: every stage of a partition in memory."""
+    taken = figures["us_per_event"]
+    total = sum(taken.values())
+    rows = [[name, f"{one:.2f}", f"{one / total:.0%}"] for name, one in taken.items()]
+    return ["Stage", "µs an event", "Share"], [*rows, ["all", f"{total:.2f}", ""]]

@@ -1,0 +1,1 @@
+"""What the benchmarks wrote down, as tables and pictures."""
