@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from services.kernel.consents import INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, permitting
@@ -36,6 +36,9 @@ class Reason:
         trigger_id: the episode's id, the same in every replay.
         raised_ms: stream time at which it was raised.
         recovered_day: the local day on which the rule ceased to hold; None while it holds.
+        sources: that it was judged from; none are known of one that was stored by an earlier release.
+        inputs: what the value was made from.
+        ended_why: of one that has ended, as of `SupportTriggered.why`.
         downwards: whether lower values lie further past the threshold; it is the register's, and not stored.
     """
 
@@ -48,6 +51,9 @@ class Reason:
     day: str
     raised_ms: int
     recovered_day: str | None = None
+    sources: tuple[str, ...] = ()
+    inputs: dict[str, float] = field(default_factory=dict)
+    ended_why: str | None = None
     downwards: bool = False
 
     @property
@@ -69,6 +75,8 @@ class Reason:
             trigger.episode_day,
             trigger.day,
             trigger.raised_ms,
+            sources=trigger.sources,
+            inputs=trigger.inputs,
         )
 
 

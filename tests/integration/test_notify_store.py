@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from fastapi.testclient import TestClient
-from pydantic import SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from services.kernel import database
 from services.kernel.clock import DAY_MS
-from services.kernel.events import EnrolmentsChanged
-from services.kernel.metrics import OutboxMetrics
-from services.kernel.outbox import OutboxRelay
-from services.kernel.settings import KafkaSettings
-from services.notify import api
-from services.notify.adapters.tables import metadata, outbox
+from services.notify.adapters.tables import metadata
 from services.notify.app import MIGRATIONS
+from services.notify.domain import Reason
 from services.notify.handlers import casework, delivery
-from services.notify.handlers.directory import DirectoryRefused
+from services.notify.handlers.casework import CaseView
 from services.notify.handlers.gate import Gate, NotNow
 from services.notify.handlers.intake import end_unpermitted
 from services.notify.handlers.unit import Unit
@@ -40,12 +33,6 @@ def engine(notify_engine: Engine) -> Engine:
 @pytest.fixture
 def gate(notify_gate: Gate) -> Gate:
     return notify_gate
-
-
-def published(engine: Engine) -> list[EnrolmentsChanged]:
-    with engine.connect() as tx:
-        rows = tx.execute(select(outbox.records).order_by(outbox.records.c.id)).all()
-    return [msgspec.json.decode(row.value, type=EnrolmentsChanged) for row in rows]
 
 
 def claim(engine: Engine, gate: Gate) -> Any:
@@ -67,55 +54,6 @@ def test_the_migrations_make_what_the_code_speaks_of(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     assert database.is_current(engine, MIGRATIONS)
-
-
-def test_the_directory_is_published_once_for_each_change(engine: Engine, gate: Gate) -> None:
-    assert {(c.student, c.version) for c in published(engine)} == {(S1, 1), (S2, 1), (S3, 1)}
-    assert world.fill_directory(engine, gate) == {"people": 5, "modules": 2, "enrolments": 3, "tutoring": 3}
-    assert len(published(engine)) == 3
-    left = world.DIRECTORY["enrolments"][0] | {"left_day": "2026-02-01", "part_time": True}
-    world.fill_directory(engine, gate, {"enrolments": [left]})
-    last = published(engine)[-1]
-    assert (last.student, last.version, last.enrolments[0].left_day) == (S1, 2, "2026-02-01")
-
-
-@pytest.mark.parametrize(
-    ("rows", "reasons"),
-    [
-        ({"people": [{"id": "x"}]}, ["not-the-contract"]),
-        ({"people": [{"id": "x", "name": "X", "email": "nowhere", "role": "student"}]}, ["not-the-contract"]),
-        ({"cats": []}, ["unknown-list"]),
-        ({"enrolments": [{"person": "t1", "module": "NONE", "start_day": "2026-02-02", "end_day": "2026-01-01"}]},
-         ["unknown-student", "unknown-module", "ends-before-it-starts"]),
-        ({"tutoring": [{"tutor": "s1", "student": "t1"}]}, ["unknown-tutor", "unknown-student"]),
-        ({"modules": [{}] * 10_001}, ["too-many-rows"]),
-    ],
-)  # fmt: skip
-def test_a_directory_with_a_wrong_row_changes_nothing(
-    engine: Engine, gate: Gate, rows: dict[str, list[dict[str, Any]]], reasons: list[str]
-) -> None:
-    good = {"people": [{"id": "new", "name": "New", "email": "n@x.example", "role": "student"}]}
-    with pytest.raises(DirectoryRefused) as refused:
-        world.fill_directory(engine, gate, {**good, **rows})
-    assert [error.reason for error in refused.value.errors] == reasons
-    with engine.begin() as tx:
-        assert not Unit.of(tx).directory.by_ids(["new"])
-
-
-def test_the_import_needs_the_token_and_explains_wrong_rows(engine: Engine, gate: Gate) -> None:
-    app = world.pages_app(engine, gate, world.notify_settings(str(engine.url)))
-    relay = OutboxRelay("notify", outbox, engine, KafkaSettings(), OutboxMetrics())
-    app.include_router(api.directory(engine, gate, world.pseudonyms, SecretStr(world.TOKEN), relay))
-    client = TestClient(app)
-    for headers in ({}, {"authorization": "Bearer guess"}, {"authorization": f"Basic {world.TOKEN}"}):
-        assert client.post("/v1/directory", json={}, headers=headers).status_code == 401
-    bearer = {"authorization": f"Bearer {world.TOKEN}"}
-    assert client.post("/v1/directory", content=b"[]", headers=bearer).status_code == 422
-    answer = client.post("/v1/directory", json={"tutoring": [{"tutor": "t1"}]}, headers=bearer)
-    assert answer.status_code == 422
-    [error] = answer.json()["errors"]
-    assert (error["list"], error["row"], error["reason"]) == ("tutoring", 0, "not-the-contract")
-    assert "student" in error["detail"]
 
 
 def test_one_open_case_per_student_and_triggers_join_it(engine: Engine, gate: Gate) -> None:
@@ -269,3 +207,57 @@ def test_the_streams_time_never_goes_back(engine: Engine) -> None:
         snapshots.advance_stream(20)
         snapshots.advance_stream(10)
         assert snapshots.stream_ms() == 20
+
+
+@pytest.mark.requirement("R1")
+def test_a_reason_goes_with_the_last_source_that_it_was_judged_from_and_the_case_with_its_last_reason(
+    engine: Engine, gate: Gate
+) -> None:
+    both = ("vle", "attendance")
+    absent = world.trigger(S1, sources=both)
+    missed = world.trigger(S1, id="missed", rule="low-attendance", sources=("attendance",), inputs={"expected": 4})
+    world.take(engine, gate, consent(S1, sources=both), absent, missed)
+    assert sorted(reason.rule for reason in reasons_of(engine, S1)) == ["days-since-last-activity", "low-attendance"]
+    world.take(engine, gate, consent(S1, version=2, sources=("vle",)))
+    assert [reason.rule for reason in reasons_of(engine, S1)] == ["days-since-last-activity"]
+    world.take(engine, gate, consent(S1, version=3, sources=("attendance",), purposes=()))
+    assert reasons_of(engine, S1) == []
+    with engine.begin() as tx:
+        assert Unit.of(tx).cases.count_open() == 0
+
+
+@pytest.mark.requirement("R1")
+def test_a_value_that_combines_what_is_shared_no_longer_is_not_shown_but_the_present_one_is(
+    engine: Engine, gate: Gate
+) -> None:
+    world.take(
+        engine, gate, consent(S1, sources=("vle", "library")), world.trigger(S1, sources=("vle", "library"), value=14.0)
+    )
+    assert [[r.value for r in view.reasons] for view in cases_of(engine, gate)] == [[14.0]]
+    world.take(engine, gate, consent(S1, version=2, sources=("vle",)))
+    assert cases_of(engine, gate) == []
+    world.take(engine, gate, world.computed(S1, 15, consent_version=2))
+    assert [[r.value for r in view.reasons] for view in cases_of(engine, gate)] == [[15.0]]
+
+
+def test_an_end_is_kept_with_its_reason_and_once(engine: Engine, gate: Gate) -> None:
+    over = world.trigger(S1, state="recovered", why="module-over", day="2026-02-11")
+    world.take(engine, gate, consent(S1), world.trigger(S1, inputs={"due": 3.0}), over, over)
+    [reason] = reasons_of(engine, S1)
+    assert (reason.recovered_day, reason.ended_why, reason.inputs) == ("2026-02-11", "module-over", {"due": 3.0})
+    with engine.begin() as tx:
+        unit = Unit.of(tx)
+        [case] = unit.cases.all_open()
+        assert [line.what for line in unit.cases.history(case.id)] == ["opened", "module-over"]
+
+
+def reasons_of(engine: Engine, student: str) -> list[Reason]:
+    with engine.begin() as tx:
+        unit = Unit.of(tx)
+        case = unit.cases.open_of(student)
+        return unit.cases.reasons([case.id])[case.id] if case else []
+
+
+def cases_of(engine: Engine, gate: Gate) -> list[CaseView]:
+    with engine.begin() as tx:
+        return casework.open_cases(Unit.of(tx), gate, "t1")

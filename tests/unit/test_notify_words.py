@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from services.kernel.events import Indicator
 from services.kernel.register import load_register
 from services.notify.adapters.directory import PersonRecord
 from services.notify.domain import Case, Reason
 from services.notify.handlers.casework import CaseView
+from services.notify.handlers.intake import ENDS
 from services.notify.pages import charts, wording
 from services.notify.pages.wording import Words
 from tests.support.notify import NOW_MS, computed, new_gate, student_of, trigger
@@ -73,21 +73,42 @@ def test_no_sentence_predicts() -> None:
 
 
 def test_another_rule_is_told_by_its_sentence() -> None:
-    """With what the figure was made of, where today's figures hold it; by its title where they do not."""
+    """With what the figure was made of, where it is known; by its title where it is not."""
     rule = replace(REGISTER.rules[0], name="owed", indicator="missing-work")
     words = Words(replace(REGISTER, rules=(rule,)), WORDS.titles)
     owed = dataclasses.replace(REASON, rule="owed", value=2, threshold=2)
     assert words.reason(owed, None) == (
         "A History of Maps: work not handed in, in 28 days: 2 pieces of work, as of 10 February 2026."
     )
-    made = Indicator(name="missing-work", value=2, level="alert", threshold=2, inputs={"due": 3})
-    today = computed(AMINA.pseudonym)
-    figures = replace(today, modules=(replace(today.modules[0], indicators=(made,)),))
-    assert words.reason(owed, figures) == (
+    assert words.reason(dataclasses.replace(owed, inputs={"due": 3}), None) == (
         "A History of Maps: 2 pieces of work not handed in, of 3 due in the last 28 days, as of 10 February 2026."
     )
     back = dataclasses.replace(owed, recovered_day="2026-02-11")
-    assert words.reason(back, figures) == "Back to usual on A History of Maps since 11 February 2026."
+    assert words.reason(back, None) == "Back to usual on A History of Maps since 11 February 2026."
+
+
+@pytest.mark.parametrize(
+    ("why", "said", "line"),
+    [
+        ("back-to-usual", "Active again on A History of Maps", "Back to usual on A History of Maps"),
+        ("module-over", "A History of Maps has been over", "A History of Maps is over"),
+        ("left", "No longer on A History of Maps", "No longer on A History of Maps"),
+        ("leave", "On an agreed absence from A History of Maps", "An agreed absence from A History of Maps began"),
+        ("exempt", "Exempt on A History of Maps", "An exemption on A History of Maps began"),
+        (
+            "rule-gone",
+            "No longer looked for on A History of Maps",
+            "What was seen on A History of Maps no longer opens a case",
+        ),
+        ("a-later-release-knows", "Active again on A History of Maps", None),
+    ],
+)
+def test_an_end_is_told_with_its_reason(why: str, said: str, line: str | None) -> None:
+    ended = dataclasses.replace(REASON, recovered_day="2026-02-11", ended_why=why)
+    assert WORDS.reason(ended, None) == f"{said} since 11 February 2026."
+    if line:
+        what = why if why in ENDS else "recovered"
+        assert WORDS.history(what, "", REASON.module) == line
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,16 @@ class Cases:
             "day": reason.day,
             "raised_ms": reason.raised_ms,
             "recovered_day": reason.recovered_day,
+            "sources": list(reason.sources),
+            "inputs": reason.inputs,
+            "ended_why": reason.ended_why,
         }
         upsert(self._tx, case_reason, [values])
 
-    def recover(self, trigger_id: str, day: str) -> Case | None:
+    def recover(self, trigger_id: str, day: str, why: str) -> Case | None:
         """Note that an episode has ended; gives its case, or None where it is unknown or had ended before."""
         ended = update(case_reason).where(_is(trigger_id), case_reason.c.recovered_day.is_(None))
-        if not self._tx.execute(ended.values(recovered_day=day)).rowcount:
+        if not self._tx.execute(ended.values(recovered_day=day, ended_why=why)).rowcount:
             return None
         row = self._tx.execute(
             select(support_case).join(case_reason, case_reason.c.case_id == support_case.c.id).where(_is(trigger_id))
@@ -87,13 +90,14 @@ class Cases:
         found: dict[str, list[Reason]] = {case_id: [] for case_id in case_ids}
         query = select(case_reason).where(case_reason.c.case_id.in_(list(found)))
         for row in self._tx.execute(query.order_by(case_reason.c.raised_ms, case_reason.c.trigger_id)):
-            values = row._asdict()
+            values = row._asdict() | {"sources": tuple(row.sources)}
             found[values.pop("case_id")].append(Reason(**values))
         return found
 
-    def forget_reasons(self, case: Case) -> None:
-        """Remove what the case spoke of."""
-        self._tx.execute(delete(case_reason).where(case_reason.c.case_id == case.id))
+    def forget_reasons(self, reasons: Iterable[Reason]) -> None:
+        """Remove what cases spoke of."""
+        ids = [reason.trigger_id for reason in reasons]
+        self._tx.execute(delete(case_reason).where(case_reason.c.trigger_id.in_(ids)))
 
     def clear_details(self, case: Case) -> None:
         """Remove from the case's history which modules it spoke of."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import convert
 from sqlalchemy import Connection, delete, select, update
 
 from services.kernel.events import Enrolment
@@ -49,15 +50,15 @@ class Directory:
 
     def put_enrolments(self, rows: list[dict[str, Any]]) -> None:
         """Insert enrolments, or bring them up to date."""
-        upsert(self._tx, enrolment, rows, "start_day", "end_day", "left_day", "part_time")
+        upsert(self._tx, enrolment, rows, *_OF_ENROLMENT)
 
     def enrolments_of(self, ids: Iterable[str]) -> dict[str, tuple[Enrolment, ...]]:
         """Each person's enrolments, in the order of the modules."""
         found: dict[str, list[Enrolment]] = {person_id: [] for person_id in ids}
         query = select(enrolment).where(enrolment.c.person.in_(list(found))).order_by(enrolment.c.module)
         for row in self._tx.execute(query):
-            values = row._asdict()
-            found[values.pop("person")].append(Enrolment(**values))
+            values = {name: getattr(row, name) for name in ("module", *_OF_ENROLMENT)}
+            found[row.person].append(convert(values, Enrolment))
         return {person_id: tuple(enrolments) for person_id, enrolments in found.items()}
 
     def next_enrolments_version(self, person_id: str) -> tuple[str, int]:
@@ -99,6 +100,14 @@ class Directory:
         )
         return [row.tutor for row in rows]
 
+    def tutoring(self) -> dict[str, list[str]]:
+        """The ids of all students' tutors, by the student's pseudonym."""
+        found: dict[str, list[str]] = {}
+        query = select(person.c.pseudonym, tutoring.c.tutor).join(tutoring, tutoring.c.student == person.c.id)
+        for row in self._tx.execute(query.order_by(tutoring.c.tutor)):
+            found.setdefault(row.pseudonym, []).append(row.tutor)
+        return found
+
     def module_titles(self, codes: Iterable[str]) -> dict[str, str]:
         """The titles of modules; a module that the directory does not know goes by its code."""
         wanted = list(codes)
@@ -107,3 +116,4 @@ class Directory:
 
 
 _RECORD = (person.c.id, person.c.pseudonym, person.c.name, person.c.email, person.c.role)
+_OF_ENROLMENT = ("start_day", "end_day", "left_day", "part_time", "leave", "exempt", "due")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -59,6 +60,9 @@ enrolment = Table(
     Column("end_day", String(10), nullable=False),
     Column("left_day", String(10)),
     Column("part_time", Boolean, nullable=False),
+    Column("leave", JSON, nullable=False, server_default="[]"),  # as of `events.Enrolment`
+    Column("exempt", JSON, nullable=False, server_default="[]"),
+    Column("due", JSON, nullable=False, server_default="[]"),
 )
 tutoring = Table(
     "tutoring",
@@ -108,6 +112,9 @@ case_reason = Table(
     Column("day", String(10), nullable=False),
     Column("raised_ms", BigInteger, nullable=False),
     Column("recovered_day", String(10)),
+    Column("sources", JSON, nullable=False, server_default="[]"),
+    Column("inputs", JSON, nullable=False, server_default="{}"),
+    Column("ended_why", String(40)),
 )
 case_history = Table(
     "case_history",

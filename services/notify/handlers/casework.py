@@ -113,17 +113,17 @@ def _views(unit: Unit, gate: Gate, cases: list[Case], students: dict[str, Person
     pseudonyms = {case.student for case in cases}
     consents, computed = unit.snapshots.consents(pseudonyms), unit.snapshots.indicators(pseudonyms)
     reasons = unit.cases.reasons(case.id for case in cases)
-    shown = [case for case in cases if gate.permits(consents.get(case.student), reasons[case.id])]
-    figures = {c.student: _figures(gate, consents, computed.get(c.student)) for c in shown}
-    return [
+    figures = {c.student: _figures(gate, consents, computed.get(c.student)) for c in cases}
+    found = [
         CaseView(
             case,
             students[case.student],
-            [gate.as_of_now(reason, figures[case.student]) for reason in reasons[case.id]],
+            gate.shown(consents.get(case.student), reasons[case.id], figures[case.student]),
             figures[case.student],
         )
-        for case in shown
+        for case in cases
     ]
+    return [view for view in found if view.reasons]
 
 
 def _figures(

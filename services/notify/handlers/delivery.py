@@ -60,4 +60,4 @@ def _may_send(unit: Unit, gate: Gate, delivery: Delivery) -> bool:
     case = unit.cases.get(delivery.about)
     if case is None or case.state == "closed" or delivery.recipient not in unit.directory.tutors_of(case.student):
         return False
-    return gate.permits(unit.snapshots.consent(case.student), unit.cases.reasons([case.id])[case.id])
+    return bool(gate.permitted(unit.snapshots.consent(case.student), unit.cases.reasons([case.id])[case.id]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from services.kernel.clock import Clock, SystemClock
 from services.kernel.errors import SignpostError
-from services.kernel.events import ConsentStateChanged, IndicatorsComputed
+from services.kernel.events import ConsentStateChanged, Indicator, IndicatorsComputed
 from services.kernel.register import Register
 from services.kernel.topics import CONSENT_STATE
 from services.notify.domain import Reason, may_keep, may_show, shared
@@ -44,12 +44,25 @@ class Gate:
         if unit.snapshots.current_partitions(CONSENT_STATE.name, since_ms) < self.partitions:
             raise NotNow("The view of students' consent is not known to be current.")
 
-    def permits(self, consent: ConsentStateChanged | None, reasons: Sequence[Reason]) -> bool:
-        """Whether a case may exist for all of these reasons."""
-        now_ms = self.clock.now_ms()
-        return bool(reasons) and all(
-            shared(consent, self._sources_of(reason.rule), at_ms=reason.raised_ms, now_ms=now_ms) for reason in reasons
-        )
+    def permitted(self, consent: ConsentStateChanged | None, reasons: Iterable[Reason]) -> list[Reason]:
+        """Those of the reasons that a case may rest on: of each, something that it was judged from is still shared."""
+        return [reason for reason in reasons if self._shared(consent, reason)]
+
+    def shown(
+        self, consent: ConsentStateChanged | None, reasons: Iterable[Reason], figures: IndicatorsComputed | None
+    ) -> list[Reason]:
+        """The reasons as a tutor may see them, with present values where there are.
+
+        The value that a reason came with combines sources. Once one of them is shared no longer, that value is not
+        shown: the present one, which is without it, or nothing.
+        """
+        return [
+            self.as_of_now(reason, figures)
+            for reason in self.permitted(consent, reasons)
+            if reason.recovered_day is not None
+            or self._present(reason, figures)
+            or self._shared(consent, reason) >= frozenset(reason.sources)
+        ]
 
     def permits_figures(self, consent: ConsentStateChanged | None, computed: IndicatorsComputed) -> bool:
         """Whether a tutor may see these indicators."""
@@ -65,14 +78,21 @@ class Gate:
         if declared is None:
             return reason
         reason = replace(reason, downwards=self.register.indicator[declared.indicator].direction != "at-least")
-        if figures is None or reason.recovered_day is not None:
+        found = self._present(reason, figures)
+        if figures is None or found is None or reason.recovered_day is not None:
             return reason
-        modules = (m for m in figures.modules if m.module == reason.module)
-        values = (i.value for m in modules for i in m.indicators if i.name == declared.indicator)
-        value = next(values, None)
-        return reason if value is None else replace(reason, value=value, day=figures.day)
+        return replace(reason, value=found.value, inputs=found.inputs, day=figures.day)
 
-    def _sources_of(self, rule: str) -> tuple[str, ...]:
-        """The sources that a rule's indicator is computed from; a rule that the register lacks has none."""
-        declared = self.register.rule.get(rule)
-        return self.register.indicator[declared.indicator].sources if declared else ()
+    def _present(self, reason: Reason, figures: IndicatorsComputed | None) -> Indicator | None:
+        """The present figure of a reason's indicator, if there is one."""
+        declared = self.register.rule.get(reason.rule)
+        modules = (m for m in figures.modules if m.module == reason.module) if figures and declared else ()
+        return next((i for m in modules for i in m.indicators if declared and i.name == declared.indicator), None)
+
+    def _shared(self, consent: ConsentStateChanged | None, reason: Reason) -> frozenset[str]:
+        """What is shared of that which a reason was judged from; nothing of a rule that the register lacks."""
+        declared = self.register.rule.get(reason.rule)
+        if declared is None:
+            return frozenset()
+        sources = reason.sources or self.register.indicator[declared.indicator].sources
+        return shared(consent, sources, at_ms=reason.raised_ms, now_ms=self.clock.now_ms())

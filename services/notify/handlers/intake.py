@@ -32,6 +32,7 @@ from services.notify.handlers.reminders import take_reminder
 from services.notify.handlers.unit import Unit
 
 OPENED = "opened"
+ENDS = ("module-over", "left", "leave", "exempt", "rule-gone")  # how an episode ends without being back to usual
 Judged = SupportTriggered | IndicatorsComputed
 Event = ConsentStateChanged | Judged | RenewalRequested
 
@@ -115,7 +116,7 @@ def take_trigger(unit: Unit, gate: Gate, trigger: SupportTriggered, consent: Con
     reason = Reason.of(trigger)
     if unit.cases.knows(trigger.id):
         return "repeated"
-    if not gate.permits(consent, [reason]):
+    if not gate.permitted(consent, [reason]):
         return "not-permitted"
     case = unit.cases.open_of(trigger.student)
     if case is not None:
@@ -148,13 +149,15 @@ def take_indicators(
 
 
 def end_unpermitted(unit: Unit, gate: Gate, cases: Sequence[Case]) -> int:
-    """Close those of the open cases that consent no longer permits, and remove what they showed."""
+    """Remove from the open cases what consent no longer permits, and close those of which nothing is left."""
     consents = unit.snapshots.consents({case.student for case in cases})
     reasons = unit.cases.reasons(case.id for case in cases)
-    ended = [case for case in cases if not gate.permits(consents.get(case.student), reasons[case.id])]
+    left = {case.id: gate.permitted(consents.get(case.student), reasons[case.id]) for case in cases}
+    for case in cases:
+        unit.cases.forget_reasons(reason for reason in reasons[case.id] if reason not in left[case.id])
+    ended = [case for case in cases if not left[case.id]]
     for case in ended:
         unit.cases.save(case.withdraw())
-        unit.cases.forget_reasons(case)
         unit.cases.clear_details(case)
         unit.cases.note(case, "withdrawn", gate.clock.now_ms())
         unit.deliveries.cancel_of(case.id, gate.system.now_ms())
@@ -167,10 +170,11 @@ def queue_messages(unit: Unit, case: Case, now_ms: int) -> None:
 
 
 def _recover(unit: Unit, gate: Gate, trigger: SupportTriggered) -> str:
-    case = unit.cases.recover(trigger.id, trigger.day)
+    case = unit.cases.recover(trigger.id, trigger.day, trigger.why)
     if case is None:
         return "repeated"
-    unit.cases.note(case, "recovered", min(trigger.raised_ms, gate.clock.now_ms()), detail=trigger.module)
+    what = trigger.why if trigger.why in ENDS else "recovered"
+    unit.cases.note(case, what, min(trigger.raised_ms, gate.clock.now_ms()), detail=trigger.module)
     return "recovered"
 
 

@@ -24,8 +24,20 @@ _HISTORY = {
     "joined": "{module} joined the case",
     "notified": "{who} was told by e-mail",
     "recovered": "Back to usual on {module}",
+    "module-over": "{module} is over",
+    "left": "No longer on {module}",
+    "leave": "An agreed absence from {module} began",
+    "exempt": "An exemption on {module} began",
+    "rule-gone": "What was seen on {module} no longer opens a case",
     "acknowledged": "{who} took the case on",
     "closed": "{who} closed the case. {outcome}",
+}
+_ENDED = {
+    "module-over": "{module} has been over",
+    "left": "No longer on {module}",
+    "leave": "On an agreed absence from {module}",
+    "exempt": "Exempt on {module}",
+    "rule-gone": "No longer looked for on {module}",
 }
 _SILENCE = "days-since-last-activity"
 
@@ -41,15 +53,11 @@ class Words:
         """One reason as a sentence, with its figure and its window."""
         title = self.titles[reason.module]
         if reason.recovered_day is not None:
-            back = "Active again" if reason.rule == _SILENCE else "Back to usual"
-            return f"{back} on {title} since {day(reason.recovered_day)}."
-        module = of_module(figures, reason.module)
+            return f"{_ended(reason).format(module=title)} since {day(reason.recovered_day)}."
         if reason.rule == _SILENCE:
-            return _silence(reason, title, module)
+            return _silence(reason, title, of_module(figures, reason.module))
         name = self.register.rule[reason.rule].indicator
-        indicators = module.indicators if module else ()
-        inputs = next((i.inputs for i in indicators if i.name == name and i.value == reason.value), {})
-        says = FigureWords(self.register, "tutor").sentence(name, reason.value, inputs)
+        says = FigureWords(self.register, "tutor").sentence(name, reason.value, reason.inputs)
         return f"{title}: {_inner(says).removesuffix('.')}, as of {day(reason.day)}."
 
     def reasons(self, view: CaseView) -> list[str]:
@@ -114,6 +122,11 @@ def _silence(reason: Reason, title: str, figures: ModuleIndicators | None) -> st
         return f"No activity on {title} in the {days} since {day(figures.since_day)}, when it could first be seen."
     last = figures.last_active_day if figures is not None and figures.last_active_day else reason.episode_day
     return f"No activity on {title} for {days}, since {day(last)}."
+
+
+def _ended(reason: Reason) -> str:
+    back = "Active again on {module}" if reason.rule == _SILENCE else "Back to usual on {module}"
+    return _ENDED.get(reason.ended_why or "", back)
 
 
 def _inner(sentence: str) -> str:

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from services.kernel.errors import SignpostError
-from services.kernel.events import EnrolmentsChanged, IsoDate, Slug
+from services.kernel.events import EnrolmentsChanged, Slug
 from services.kernel.ids import Pseudonyms
 from services.kernel.topics import ENROLMENTS
 from services.notify.adapters.tables import outbox
+from services.notify.handlers.directory.enrolments import EnrolmentRow, stored, wrong
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.intake import OPENED, queue_messages
 from services.notify.handlers.unit import Unit
@@ -39,17 +40,6 @@ class ModuleRow(Struct, frozen=True, forbid_unknown_fields=True):
 
     code: Slug
     title: Name
-
-
-class EnrolmentRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """A person's place on a module; `left_day` is the first day after they left."""
-
-    person: Slug
-    module: Slug
-    start_day: IsoDate
-    end_day: IsoDate
-    left_day: IsoDate | None = None
-    part_time: bool = False
 
 
 class TutoringRow(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,7 +110,7 @@ def take(unit: Unit, gate: Gate, pseudonyms: Pseudonyms, wanted: Import) -> dict
     Raises:
         DirectoryRefused: a row names somebody or something unknown, or contradicts itself.
     """
-    if errors := list(_contradictions(unit, wanted)):
+    if errors := list(_contradictions(unit, gate, wanted)):
         raise DirectoryRefused(errors)
     unit.directory.put_people([msgspec.structs.asdict(p) | {"pseudonym": pseudonyms.of(p.id)} for p in wanted.people])
     unit.directory.put_modules([msgspec.structs.asdict(m) for m in wanted.modules])
@@ -146,7 +136,7 @@ def _converted(name: str, kind: type[Row], lists: dict[str, list[Any]], errors: 
 def _take_enrolments(unit: Unit, wanted: Import) -> None:
     concerned = {row.person for row in wanted.enrolments}
     before = unit.directory.enrolments_of(concerned)
-    unit.directory.put_enrolments([msgspec.structs.asdict(row) for row in wanted.enrolments])
+    unit.directory.put_enrolments(list(map(stored, wanted.enrolments)))
     for person, enrolments in unit.directory.enrolments_of(concerned).items():
         if enrolments != before[person]:
             student, version = unit.directory.next_enrolments_version(person)
@@ -165,12 +155,12 @@ def _take_tutoring(unit: Unit, gate: Gate, wanted: Import, pseudonyms: Pseudonym
         queue_messages(unit, waiting[case_id], gate.system.now_ms())
 
 
-def _contradictions(unit: Unit, wanted: Import) -> Iterator[RowError]:
+def _contradictions(unit: Unit, gate: Gate, wanted: Import) -> Iterator[RowError]:
     roles = _roles(unit, wanted)
     modules = {row.code for row in wanted.modules}
     modules |= unit.directory.known_modules({row.module for row in wanted.enrolments} - modules)
     for number, row in enumerate(wanted.enrolments):
-        for reason, detail in _wrong_enrolment(row, roles, modules):
+        for reason, detail in (*_unknown(row, roles, modules), *wrong(row, gate.register.rule)):
             yield RowError("enrolments", number, reason, detail)
     for number, pair in enumerate(wanted.tutoring):
         if roles.get(pair.tutor) != "tutor":
@@ -186,10 +176,8 @@ def _roles(unit: Unit, wanted: Import) -> dict[str, str]:
     return unit.directory.roles(named - sent.keys()) | sent
 
 
-def _wrong_enrolment(row: EnrolmentRow, roles: dict[str, str], modules: set[str]) -> Iterator[tuple[str, str]]:
+def _unknown(row: EnrolmentRow, roles: dict[str, str], modules: set[str]) -> Iterator[tuple[str, str]]:
     if roles.get(row.person) != "student":
         yield "unknown-student", "person must be a person with the role student"
     if row.module not in modules:
         yield "unknown-module", "module must be the code of a module, sent with this request or before"
-    if row.end_day < row.start_day:
-        yield "ends-before-it-starts", "end_day must not be before start_day"
