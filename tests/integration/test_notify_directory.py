@@ -8,8 +8,9 @@ import msgspec
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, inspect, select
 
+from services.kernel import database
 from services.kernel.clock import moment_ms
 from services.kernel.events import EnrolmentsChanged
 from services.kernel.metrics import OutboxMetrics
@@ -17,6 +18,7 @@ from services.kernel.outbox import OutboxRelay
 from services.kernel.settings import KafkaSettings
 from services.notify import api
 from services.notify.adapters.tables import outbox
+from services.notify.app import MIGRATIONS
 from services.notify.handlers.directory import DirectoryRefused
 from services.notify.handlers.gate import Gate
 from services.notify.handlers.unit import Unit
@@ -49,6 +51,18 @@ def test_the_directory_is_published_once_for_each_change(engine: Engine, gate: G
     world.fill_directory(engine, gate, {"enrolments": [left]})
     last = published(engine)[-1]
     assert (last.student, last.version, last.enrolments[0].left_day) == (S1, 2, "2026-02-01")
+
+
+def test_what_is_expected_can_be_taken_out_of_the_database_and_put_back(engine: Engine, gate: Gate) -> None:
+    """The places stay, and say no more than an earlier release could know."""
+    away = {"leave": [{"first_day": "2026-02-02", "last_day": "2026-02-06"}]}
+    world.fill_directory(engine, gate, {"enrolments": [world.DIRECTORY["enrolments"][0] | away]})
+    database.migrate(engine, MIGRATIONS, "0002")
+    assert "leave" not in {column["name"] for column in inspect(engine).get_columns("enrolment")}
+    database.migrate(engine, MIGRATIONS)
+    with engine.begin() as tx:
+        [place] = Unit.of(tx).directory.enrolments_of(["s1"])["s1"]
+    assert (place.module, place.leave) == ("HIST101", ())
 
 
 def test_what_is_expected_of_a_student_is_published_in_one_order_however_it_was_sent(
