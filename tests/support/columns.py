@@ -25,19 +25,19 @@ def places_of(histories: Sequence[History], now: dt.datetime) -> Places:
     What is due, late or missing, and what the sessions were, is taken from the reference: other tests compare how the
     store comes to it.
     """
-    today = now.date()
+    today = histories[0].day(now)
     kinds = sorted({h.kind for history in histories for h in history.happened})
     shape = len(histories), HISTORY_DAYS
     weights, bits, attended, absent = (np.zeros(shape, np.int64) for _ in range(4))
     for row, history in enumerate(histories):
         for happened in history.happened:
-            if 0 <= (back := (today - happened.at.date()).days) < HISTORY_DAYS:
+            if 0 <= (back := (today - history.day(happened.at)).days) < HISTORY_DAYS:
                 weights[row, back] += happened.weight
                 bits[row, back] |= 1 << kinds.index(happened.kind)
         for mark in history.marks:
             if 0 <= (back := (today - mark.day).days) < HISTORY_DAYS:
                 (attended if mark.attended else absent)[row, back] += 1
-    days = [[number(h.at.date()) for h in history.happened] for history in histories]
+    days = [[number(history.day(h.at)) for h in history.happened] for history in histories]
     return Places(
         today=number(today),
         counting=_counting(histories[0].vacations, today),

@@ -11,7 +11,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 DAY = dt.timedelta(days=1)
 HISTORY = 56  # days back that are remembered of activity
@@ -21,7 +21,7 @@ PAUSE = dt.timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """A qualifying event in a permitted system, at its local time."""
+    """A qualifying event in a permitted system."""
 
     at: dt.datetime
     kind: str = "page"
@@ -46,12 +46,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All that is known of a student on a module.
+    """All that is known of a student on a module; moments know their offset from UTC.
 
     Attributes:
         start: first day on which activity could be seen at all.
         since: first day from which on it could be seen without a break.
         vacations: first and last days.
+        zone: of the institution, whose local dates count.
     """
 
     start: dt.date
@@ -59,7 +60,12 @@ class History:
     happened: Sequence[Happened] = ()
     work: Sequence[Piece] = ()
     marks: Sequence[Mark] = ()
-    vacations: Sequence[tuple[dt.date, dt.date]] = field(default=())
+    vacations: Sequence[tuple[dt.date, dt.date]] = ()
+    zone: dt.tzinfo = dt.UTC
+
+    def day(self, at: dt.datetime) -> dt.date:
+        """The local date of a moment."""
+        return at.astimezone(self.zone).date()
 
 
 def figures(history: History, now: dt.datetime) -> dict[str, float | str]:
@@ -87,8 +93,8 @@ def figures(history: History, now: dt.datetime) -> dict[str, float | str]:
 
 def weekly_active_days(history: History, now: dt.datetime) -> tuple[int, ...]:
     """Active days in each of eight times seven days, the last of which ends today."""
-    active = {h.at.date() for h in history.happened}
-    weeks = [[now.date() - (7 * back + day) * DAY for day in range(7)] for back in range(8)]
+    active = {history.day(h.at) for h in history.happened}
+    weeks = [[history.day(now) - (7 * back + day) * DAY for day in range(7)] for back in range(8)]
     return tuple(sum(day in active for day in week) for week in reversed(weeks))
 
 
@@ -102,7 +108,8 @@ class _Asked:
     """A history as it is asked about at a moment."""
 
     def __init__(self, history: History, now: dt.datetime) -> None:
-        self.history, self.now, self.today = history, now, now.date()
+        self.history, self.now, self.today = history, now, history.day(now)
+        self.happened = [(history.day(h.at), h) for h in history.happened]
         days_back = (self.today - back * DAY for back in range(KNOWN))
         self.counting = [day for day in days_back if self.counts(day)]
 
@@ -128,14 +135,15 @@ class _Asked:
 
     def active(self, days: int) -> set[dt.date]:
         """Days of the window with any activity."""
-        return {h.at.date() for h in self.history.happened} & set(self.window(days))
+        return {day for day, _ in self.happened} & set(self.window(days))
 
     def volume(self, days: Sequence[dt.date]) -> int:
         """Sum of the weights on these days."""
-        return sum(h.weight for h in self.history.happened if h.at.date() in set(days))
+        wanted = set(days)
+        return sum(h.weight for day, h in self.happened if day in wanted)
 
     def days_since_last_activity(self) -> float:
-        last = max([self.history.since, *(h.at.date() for h in self.history.happened)])
+        last = max([self.history.since, *(day for day, _ in self.happened)])
         return sum(1 for _ in self.days_after(last))
 
     def own_trend(self) -> float | str:
@@ -148,13 +156,13 @@ class _Asked:
     def sessions(self) -> list[tuple[dt.datetime, dt.datetime]]:
         """First and last moments of the sessions that began in the last seven days."""
         spells: list[list[dt.datetime]] = []
-        for moment in sorted(h.at for h in self.history.happened):
+        for moment in sorted(h.at.astimezone(dt.UTC) for _, h in self.happened):
             if spells and moment - spells[-1][-1] <= PAUSE:
                 spells[-1].append(moment)
             else:
                 spells.append([moment])
         week = self.window(7)
-        return [(spell[0], spell[-1]) for spell in spells if spell[0].date() in week]
+        return [(spell[0], spell[-1]) for spell in spells if self.history.day(spell[0]) in week]
 
     def session_minutes(self) -> float | str:
         lengths = [(last - first) / dt.timedelta(minutes=1) for first, last in self.sessions()]
@@ -176,17 +184,17 @@ class _Asked:
 
     def breadth(self) -> int:
         fortnight = self.window(14)
-        return len({h.kind for h in self.history.happened if h.at.date() in fortnight})
+        return len({h.kind for day, h in self.happened if day in fortnight})
 
     def time_to_first_activity(self) -> float:
         history = self.history
-        first = min((h.at.date() for h in history.happened), default=None)
+        first = min((day for day, _ in self.happened), default=None)
         begun = history.start if first is not None and first < history.since else history.since
         return sum(1 for day in self.days_after(begun) if first is None or day <= first)
 
     def _fallen_due(self) -> list[Piece]:
         month = self.window(28)
-        return [p for p in self.history.work if month and p.due.date() >= month[-1] and p.due <= self.now]
+        return [p for p in self.history.work if month and self.history.day(p.due) >= month[-1] and p.due <= self.now]
 
     def late_work(self) -> float | str:
         due = self._fallen_due()

@@ -17,7 +17,7 @@ from tests.support.columns import places_of
 from tests.support.reference import Happened, History, Mark, Piece
 
 TEXT = (CHECKOUT / "docs" / "indicators.md").read_text("utf-8")
-NOW = dt.datetime.combine(dt.date(2026, 3, 18), dt.time(12))
+NOW = dt.datetime.combine(dt.date(2026, 3, 18), dt.time(12), dt.UTC)
 START = dt.date(2026, 1, 12)
 
 
@@ -28,9 +28,13 @@ def rows(heading: str) -> Iterator[list[str]]:
         yield [cell.strip() for cell in line.strip("| ").split("|")]
 
 
+def moment(written: str) -> dt.datetime:
+    """A moment of the example."""
+    return dt.datetime.fromisoformat(written).replace(tzinfo=dt.UTC)
+
+
 def history() -> History:
     """The example's student."""
-    moment = dt.datetime.fromisoformat
     marks = re.findall(r"(came|not) on (\d{4}-\d\d-\d\d)", TEXT)
     return History(
         start=START,

@@ -18,7 +18,7 @@ from tests.support.columns import number, places_of
 from tests.support.reference import DAY, Happened, History, Mark, Piece
 
 TODAY = dt.date(2026, 3, 18)  # a Wednesday
-NOW = dt.datetime.combine(TODAY, dt.time(12))
+NOW = dt.datetime.combine(TODAY, dt.time(12), dt.UTC)
 LONG_AGO = TODAY - 100 * DAY
 EASTER = (TODAY - 9 * DAY, TODAY - 3 * DAY)
 
