@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.demo.places import Enrolment
+from deploy.demo.places import Due, Enrolment
 from deploy.demo.university import TUTOR_NOTIFY, Cell, Consent, Person, University
 
 
@@ -68,7 +68,21 @@ def _enrolment_body(enrolment: Enrolment) -> dict[str, Any]:
         body["left_day"] = enrolment.left_day.isoformat()
     if enrolment.part_time:
         body["part_time"] = True
+    if enrolment.leave:
+        body["leave"] = [
+            {"first_day": leave.first_day.isoformat(), "last_day": leave.last_day.isoformat()}
+            for leave in enrolment.leave
+        ]
+    if enrolment.exempt:
+        body["exempt"] = list(enrolment.exempt)
+    if enrolment.due:
+        body["due"] = list(map(_due_body, enrolment.due))
     return body
+
+
+def _due_body(due: Due) -> dict[str, str]:
+    extended = {"extended": due.extended.isoformat()} if due.extended else {}
+    return {"assessment": due.assessment, "due": due.due.isoformat(), **extended}
 
 
 def _decision_bodies(consent: Consent, asked: Asked, since: dt.datetime) -> Iterator[dict[str, str]]:

@@ -18,8 +18,6 @@ from services.kernel.events import ActivityRecorded, ConsentStateChanged
 from services.kernel.register import Register
 
 HAND_IN = "assignment"  # the register's activity that a piece of work can be named with
-ASSESSMENT = r"^[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*\Z"  # a name as systems give them, never a text
-LONGEST_ASSESSMENT = 100
 
 Reason = Literal[
     "bad-time",

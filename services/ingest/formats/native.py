@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from services.ingest.domain import ASSESSMENT, HAND_IN, LONGEST_ASSESSMENT, Claim, Refused, Screen
+from services.ingest.domain import HAND_IN, Claim, Refused, Screen
 from services.ingest.formats.text import field_names, moment_ms, read_json
+from services.kernel.events import LONGEST_WORK_NAME, WorkName
 
 _Text = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?\Z")
@@ -30,7 +31,7 @@ class NativeEvent(Struct, frozen=True, kw_only=True, gc=False):
     at: str
     id: _Text | None = None
     weight: Annotated[int, Meta(ge=1, le=100_000)] = 1
-    assessment: Annotated[str, Meta(max_length=LONGEST_ASSESSMENT, pattern=ASSESSMENT)] | None = None
+    assessment: WorkName | None = None
 
 
 class Refusal(Struct, frozen=True, omit_defaults=True):
@@ -133,7 +134,7 @@ _MEND = {
     "at": "when it happened, ISO 8601 with offset",
     "id": "the source system's own id of the event, 1 to 200 characters, no blanks at its ends",
     "weight": "how many actions it stands for, a whole number from 1 to 100000",
-    "assessment": f"the piece of work's name in the directory: 1 to {LONGEST_ASSESSMENT} letters and digits, with "
+    "assessment": f"the piece of work's name in the directory: 1 to {LONGEST_WORK_NAME} letters and digits, with "
     "- _ . between them, such as ESSAY-1",
 }
 

@@ -1,11 +1,13 @@
 """xAPI 1.0.3 statements: which activity, module and person each speaks of.
 
 - Person: `actor.account.name`, where `actor.account.homePage` is the source's own; anyone else is held out.
-- Activity: by the verb, as the policy register's `verbs` say; other verbs are held out.
+- Activity: by the verb, as the policy register's `verbs` say for that source; other verbs are held out.
 - Module: the course among `context.contextActivities` parent, then grouping, or the object itself. A course is known
   by its definition's type (its last word is "course"); where no type says so, the first grouping counts. Its code is
   the extension `…/external-id` or `…/short-id` where the definition has one, else `id` of the address's query (as
   Moodle writes it), else the last part of its path.
+- Piece of work: of a hand-in, what the object's id has after the `assignments` of the source system's entry, where it
+  has such an entry and the rest is a name; without, the hand-in counts as activity and for no deadline.
 - Time: `timestamp`; where there is none, the moment of arrival.
 """
 
@@ -21,9 +23,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
-from services.ingest.domain import ASSESSMENT, HAND_IN, LONGEST_ASSESSMENT, Claim, HeldOut, Refused, Screen
+from services.ingest.domain import HAND_IN, Claim, HeldOut, Refused, Screen
 from services.ingest.formats.text import field_names, moment_ms, read_json
 from services.ingest.formats.xapi_rules import Wrong, a_statement
+from services.kernel.events import LONGEST_WORK_NAME, WORK_NAME
 
 VERSION = "1.0.3"
 _MODULE_EXTENSIONS = ("external-id", "short-id")
@@ -172,7 +175,7 @@ def _assessment(object_id: str, assignments: str | None) -> str | None:
     if assignments is None or not object_id.startswith(assignments):
         return None
     name = unquote(object_id.removeprefix(assignments))
-    return name if len(name) <= LONGEST_ASSESSMENT and re.match(ASSESSMENT, name) else None
+    return name if len(name) <= LONGEST_WORK_NAME and re.match(WORK_NAME, name) else None
 
 
 def _listed(value: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, to_builtins
 
 from services.kernel.clock import moment_ms
-from services.kernel.events import Due, Enrolment, IsoDate, Leave, Slug
+from services.kernel.events import Due, Enrolment, IsoDate, Leave, Slug, WorkName
 
 MOST = 200  # spans of leave, exemptions or pieces of work of one place
 
@@ -27,7 +27,7 @@ class LeaveRow(Struct, frozen=True, forbid_unknown_fields=True):
 class DueRow(Struct, frozen=True, forbid_unknown_fields=True):
     """A piece of work, and by when: ISO 8601 with an offset; `extended` is the student's own later moment, if any."""
 
-    assessment: Slug
+    assessment: WorkName
     due: str
     extended: str | None = None
 
