@@ -1,8 +1,8 @@
 """What one indicators worker costs as the university grows: speed, memory, time to recover, time of a day's tick.
 
 For each size, four weeks of the simulated term with that many students, one worker process that reads it from nothing;
-then single ticks, each timed until every student was judged and what changed is committed; then the worker is killed
-and another takes over from the state on Kafka. A large university's events are thinned out to a number that can be
+then single ticks, each timed until every student was judged and what changed is committed; then the worker is stopped
+and started again, and reads its state from Kafka. A large university's events are thinned out to a number that can be
 read in some seconds, evenly over students and days: so its speed is with more ticks an event than there would be.
 """
 
@@ -72,8 +72,8 @@ class Measuring:
             memory = resident_memory(worker.pid)
             ticks = [self._tick(worker, days) for days in _TICKS]
             cohort_s, _ = self._tick(worker, _COHORT_TICK)
+            worker.stop()  # and not killed: else the next would wait until the group has missed it
         recovery_s, recovery_peak = self.recover()
-        self._progress.console.print(f"{title}: recovered in {recovery_s:.1f} s")
         return Size(
             students=workload.students,
             records=sum(ends.values()),

@@ -1,99 +1,140 @@
-"""Where an indicators worker's processor time goes, by stage and by function, without Kafka: one partition in memory.
+"""Where an indicators worker's processor time goes: by stage in memory, and by module in a real worker process.
 
-    python -m tests.bench.profile_indicators --events 200000
+    python -m tests.bench.profile_indicators --events 200000 --in-memory
 
-The stages are measured by a stop-watch around the calls that a shard makes, in a first run; the functions by looks at
-the stack, in a second one. Figures go to build/bench/profile.json.
+In memory, one partition of the workload: the stages are measured by a stop-watch around the calls that a shard makes,
+in a first run; the functions by looks at the stack, in a second one. Then a worker process on a real broker, by looks
+at its stack. Figures go to build/bench/profile.json.
 """
 
 from __future__ import annotations
 
+import sys
+import tempfile
+import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from services.kernel.settings import KafkaSettings
+from tests.bench.indicators.log import running_broker, write
+from tests.bench.indicators.machine import cpu_seconds, machine
+from tests.bench.indicators.worker import PATIENCE_S, ready, shards_ready, until_committed
 from tests.bench.indicators.workload import Workload
 from tests.bench.profiling.sampling import Place, Sampler
 from tests.bench.profiling.stages import InMemory, Stages
+from tests.bench.report.tables import modules, show, stages
 from tests.support import CHECKOUT
+from tests.support.waiting import eventually
+from tests.support.workers import WorkerProcess
 
 RESULT = CHECKOUT / "build" / "bench" / "profile.json"
 _SHOWN = 25
 _COLUMNS = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
 
 
-def by_stage(stages: Stages) -> dict[str, float]:
+def in_memory(workload: Workload, progress: Progress) -> dict[str, Any]:
+    """Both runs; gives the figures."""
+    measuring = progress.add_task("in memory: stages", total=workload.events // workload.partitions)
+    measured = InMemory(workload)
+    measured.run(lambda number: progress.advance(measuring, number))
+    looking = progress.add_task("in memory: functions", total=workload.events // workload.partitions)
+    looked_at = InMemory(workload)
+    with Sampler(within="services.indicators") as sampler:
+        looked_at.run(lambda number: progress.advance(looking, number))
+    taken = measured.stages
+    return {
+        "events": taken.events,
+        "students": workload.students // workload.partitions,
+        "us_per_event": by_stage(taken),
+        "load_s": round(taken.seconds["load"], 3),
+        "sweep_ms": round(sorted(taken.sweeps_s)[len(taken.sweeps_s) // 2] * 1e3, 3),
+        "written_bytes_per_event": round(taken.written_bytes / taken.events, 1),
+        "by_function": shares(sampler.seen),
+    }
+
+
+def by_stage(taken: Stages) -> dict[str, float]:
     """Microseconds of processor time for each event that was applied."""
-    seconds = stages.seconds
+    seconds = taken.seconds
     named = {
         "decode": seconds["decode"],
         "consent, duplicates, counting": seconds["count"] - seconds["decode"],
         "sweeps at ticks": seconds["sweep"],
         "figures and states to write": seconds["publish"],
     }
-    return {name: round(taken / stages.events * 1e6, 3) for name, taken in named.items()}
+    return {name: round(taken_s / taken.events * 1e6, 3) for name, taken_s in named.items()}
 
 
-def profile(workload: Workload, progress: Progress) -> dict[str, Any]:
-    """Both runs; gives the figures."""
-    measuring = progress.add_task("stages", total=workload.events // workload.partitions)
-    measured = InMemory(workload)
-    measured.run(lambda number: progress.advance(measuring, number))
-    looking = progress.add_task("functions", total=workload.events // workload.partitions)
-    looked_at = InMemory(workload)
-    with Sampler(within="services.indicators") as sampler:
-        looked_at.run(lambda number: progress.advance(looking, number))
-    stages = measured.stages
+def worker_process(workload: Workload, progress: Progress) -> dict[str, Any]:
+    """A real worker over a real log; gives the figures."""
+    writing = progress.add_task("worker: writing", total=workload.records)
+    with tempfile.TemporaryDirectory(prefix="signpost-bench-") as name:
+        folder = Path(name)
+        with running_broker(folder) as bootstrap:
+            kafka = KafkaSettings(bootstrap=bootstrap)
+            ends = write(kafka, workload, lambda number: progress.advance(writing, number))
+            reading = progress.add_task("worker: reading", total=sum(ends.values()))
+            worker = WorkerProcess(kafka, folder, "sampled")
+            worker.command = (sys.executable, "-m", "tests.bench.profiling.sampled_worker", str(folder / "seen.json"))
+            worker.start()
+            try:
+                eventually(lambda: ready(kafka, [worker]), PATIENCE_S, "shards that are ready")
+                cpu = cpu_seconds(worker.pid)
+                until_committed(kafka, [worker], ends, lambda number: progress.advance(reading, number))
+                seconds, cpu = time.time() - min(shards_ready(worker)), cpu_seconds(worker.pid) - cpu
+            finally:
+                worker.stop()
+            seen = msgspec.json.decode((folder / "seen.json").read_bytes(), type=list[tuple[str, str, int]])
+    counted = Counter({Place(module, function): number for module, function, number in seen})
+    by_module: Counter[str] = Counter()
+    for place, number in counted.items():
+        by_module[place.module] += number
+    total = counted.total()
     return {
-        "events": stages.events,
-        "students": workload.students // workload.partitions,
-        "us_per_event": by_stage(stages),
-        "load_s": round(stages.seconds["load"], 3),
-        "sweep_ms": round(sorted(stages.sweeps_s)[len(stages.sweeps_s) // 2] * 1e3, 3),
-        "written_bytes_per_event": round(stages.written_bytes / stages.events, 1),
-        "by_function": shares(sampler.seen),
+        "records": sum(ends.values()),
+        "seconds": round(seconds, 2),
+        "cpu_us_per_event": round(cpu / sum(ends.values()) * 1e6, 2),
+        "by_module": [(module, round(number / total, 4)) for module, number in by_module.most_common(_SHOWN)],
+        "by_function": shares(counted),
     }
 
 
 def shares(seen: Counter[Place]) -> list[tuple[str, str, float]]:
     """Module, function and share of the time, the largest first."""
-    total = sum(seen.values()) or 1
+    total = seen.total() or 1
     return [(place.module, place.function, round(number / total, 4)) for place, number in seen.most_common(_SHOWN)]
 
 
-def show(figures: dict[str, Any]) -> None:
+def show_profile(figures: dict[str, Any]) -> None:
     """Print them."""
-    console = Console()
-    stages = Table(title=f"{figures['events']:,} events of {figures['students']:,} students, one partition in memory")
-    stages.add_column("stage")
-    stages.add_column("µs an event", justify="right")
-    for name, taken in figures["us_per_event"].items():
-        stages.add_row(name, f"{taken:.2f}")
-    stages.add_row("all", f"{sum(figures['us_per_event'].values()):.2f}", style="bold")
-    console.print(stages)
-    functions = Table(title="By function")
-    for column in ("module", "function", "share"):
-        functions.add_column(column, justify="right" if column == "share" else "left")
-    for module, function, share in figures["by_function"]:
-        functions.add_row(module, function, f"{share:.1%}")
-    console.print(functions)
+    heads = ["Module", "Function", "Share"]
+    show(f"{figures['events']:,} events of {figures['students']:,} students in memory", *stages(figures))
+    show("In memory", heads, [[module, function, f"{share:.1%}"] for module, function, share in figures["by_function"]])
+    if worker := figures.get("worker"):
+        show(f"A worker process: {worker['cpu_us_per_event']} µs of the processor an event", *modules(worker))
+        found = worker["by_function"]
+        show("A worker process", heads, [[module, function, f"{share:.1%}"] for module, function, share in found])
 
 
 @click.command(help=__doc__)
-@click.option("--events", default=1_000_000, show_default=True, help="of all partitions; a fourth of them is applied")
+@click.option("--events", default=1_000_000, show_default=True, help="of all partitions; in memory a fourth is applied")
 @click.option("--students", default=None, type=int, help="have so many students instead, with their term's events")
-def main(events: int, students: int | None) -> None:
+@click.option("--in-memory", "only_memory", is_flag=True, help="no broker, no worker process")
+def main(events: int, students: int | None, *, only_memory: bool) -> None:
+    """Measure, show, and write the figures down."""
     workload = Workload(students=students) if students else Workload.of_events(events)
     with Progress(*_COLUMNS) as progress:
-        figures = profile(workload, progress)
+        figures = in_memory(workload, progress) | {"machine": machine()}
+        if not only_memory:
+            figures["worker"] = worker_process(workload, progress)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
-    show(figures)
+    show_profile(figures)
 
 
 if __name__ == "__main__":

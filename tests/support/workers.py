@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from deploy.local.machine.ports import free_port
 from services.indicators.adapters.shard import POSITION_KEY
 from services.indicators.handlers import Partition
 from services.kernel.events import SupportTriggered
+from services.kernel.kafka import provision
 from services.kernel.register import load_register
 from services.kernel.settings import KafkaSettings, Settings
 from services.kernel.topics import (
     ACTIVITY_EVENTS,
+    COHORT_NORMS,
     CONSENT_STATE,
     ENGAGEMENT_INDICATORS,
     ENROLMENTS,
@@ -29,20 +31,29 @@ from services.kernel.topics import (
     SUPPORT_TRIGGERS,
     Topic,
 )
-from tests.support.kafka import read_topic
+from tests.support.kafka import admin_client, read_topic
+from tests.support.waiting import eventually
 
 
 class WorkerProcess:
-    """`signpost work indicators` on a port of its own; its log stands in `folder`."""
+    """`signpost work indicators` on a port of its own; its log stands in `folder`.
 
-    def __init__(self, kafka: KafkaSettings, folder: Path, name: str) -> None:
+    More settings go by their names after `SIGNPOST_INDICATORS__`, in lower case.
+
+    Attributes:
+        command: what is run.
+    """
+
+    command: Sequence[str] = (sys.executable, "-m", "services.cli", "work", "indicators")
+
+    def __init__(self, kafka: KafkaSettings, folder: Path, name: str, **more: str) -> None:
         self._environment = {
             "PATH": os.environ["PATH"],
             "SIGNPOST_KAFKA__BOOTSTRAP": kafka.bootstrap,
             "SIGNPOST_KAFKA__NAMESPACE": kafka.namespace,
             "SIGNPOST_KAFKA__PARTITIONS": str(kafka.partitions),
             "SIGNPOST_KAFKA__SESSION_TIMEOUT_S": str(kafka.session_timeout_s),
-        }
+        } | {f"SIGNPOST_INDICATORS__{name.upper()}": value for name, value in more.items()}
         self.url = ""
         self.log = folder / f"{name}.log"
         self.log.touch()
@@ -55,9 +66,8 @@ class WorkerProcess:
         environment = self._environment | {"SIGNPOST_INDICATORS__PORT": str(port)}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.cli", "work", "indicators"],
-                env=environment, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+                self.command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         return self
 
     @property
@@ -114,15 +124,39 @@ class WorkerProcess:
 
 
 @contextmanager
-def workers(kafka: KafkaSettings, folder: Path, number: int) -> Iterator[list[WorkerProcess]]:
+def workers(kafka: KafkaSettings, folder: Path, number: int, **more: str) -> Iterator[list[WorkerProcess]]:
     """Workers that are not started yet; whatever happens, none is left running."""
-    made = [WorkerProcess(kafka, folder, f"worker-{n}") for n in range(number)]
+    made = [WorkerProcess(kafka, folder, f"worker-{n}", **more) for n in range(number)]
     try:
         yield made
     finally:
         for worker in made:
             if worker.running:
                 worker.kill()
+
+
+@contextmanager
+def a_shard_is_taken(worker: WorkerProcess) -> Iterator[None]:
+    """Wait until the worker, whatever the block does to it, has taken up a shard."""
+    before = worker.said("shard_ready")
+    yield
+    eventually(lambda: worker.said("shard_ready") > before, 60, "a shard in the worker's hands")
+
+
+def forget_what_workers_made(kafka: KafkaSettings) -> None:
+    """Make the workers' own topics anew, and let their groups forget where they were: they will read all again."""
+    own = (INDICATORS_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS, COHORT_NORMS)
+    with admin_client(kafka) as admin:
+        admin.delete_topics([kafka.topic(topic) for topic in own])
+        groups = {found["group_id"] for found in admin.list_groups()}
+        admin.delete_groups(sorted(groups & {kafka.group("indicators"), kafka.group("indicators-shards")}))
+    made: list[str] = []
+
+    def all_made() -> bool:
+        made.extend(provision(kafka))
+        return len(made) == len(own)
+
+    eventually(all_made, what="the workers' own topics")
 
 
 def last_values(kafka: KafkaSettings, topic: Topic) -> dict[str, bytes]:

@@ -11,23 +11,14 @@ from pathlib import Path
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
-from services.kernel.kafka import provision
 from services.kernel.settings import KafkaSettings
-from services.kernel.topics import (
-    ACTIVITY_EVENTS,
-    COHORT_NORMS,
-    ENGAGEMENT_INDICATORS,
-    INDICATORS_STATE,
-    SUPPORT_TRIGGERS,
-)
+from services.kernel.topics import ACTIVITY_EVENTS
 from tests.bench.indicators.machine import cpu_seconds, peak_memory
 from tests.bench.indicators.measured import Measured
-from tests.support.kafka import admin_client
 from tests.support.waiting import eventually
-from tests.support.workers import WorkerProcess
+from tests.support.workers import WorkerProcess, forget_what_workers_made
 
 PATIENCE_S = 900.0
-_OWN = (INDICATORS_STATE, ENGAGEMENT_INDICATORS, SUPPORT_TRIGGERS, COHORT_NORMS)
 
 
 def run_workers(
@@ -37,7 +28,7 @@ def run_workers(
 
     The time runs from the moment at which the first shard could begin to read; that processes start does not count.
     """
-    forget_state(kafka)
+    forget_what_workers_made(kafka)
     with workers(kafka, folder, number) as running:
         eventually(lambda: ready(kafka, running), PATIENCE_S, "shards that are ready")
         cpu_before = sum(cpu_seconds(worker.pid) for worker in running)
@@ -102,21 +93,6 @@ def _check(running: Sequence[WorkerProcess]) -> None:
     for worker in running:
         if not worker.running:
             raise RuntimeError(f"A worker has ended; the end of what it said:\n{worker.log.read_text()[-3000:]}")
-
-
-def forget_state(kafka: KafkaSettings) -> None:
-    """Make the workers' own topics anew, and let their groups forget where they were."""
-    with admin_client(kafka) as admin:
-        admin.delete_topics([kafka.topic(topic) for topic in _OWN])
-        groups = {found["group_id"] for found in admin.list_groups()}
-        admin.delete_groups(sorted(groups & {kafka.group("indicators"), kafka.group("indicators-shards")}))
-    made: list[str] = []
-
-    def all_made() -> bool:
-        made.extend(provision(kafka))
-        return len(made) == len(_OWN)
-
-    eventually(all_made, what="the workers' own topics")
 
 
 def committed(consumer: KafkaConsumer, kafka: KafkaSettings) -> int:

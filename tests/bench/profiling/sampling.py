@@ -1,4 +1,4 @@
-"""Where a program's processor time goes: a look at the stack after each millisecond of it.
+"""Where a program's processor time goes: a look at the stack now and then, as often as the system's clock allows.
 
 It costs little and changes nothing of what it looks at, so a worker can be profiled at full speed. What a C function
 takes, such as numpy's or the decoder's, is laid to the Python function that called it.
@@ -13,7 +13,7 @@ from pathlib import PurePath
 from types import FrameType
 from typing import NamedTuple, Self
 
-EVERY_S = 0.001
+_EVERY_S = 0.001  # many systems round it up to some milliseconds
 _OURS = "services"
 _PACKAGES = ("aiokafka", "faust", "mode", "uvicorn")
 
@@ -26,7 +26,7 @@ class Place(NamedTuple):
 
 
 class Sampler:
-    """Counts, while it is entered, in which function the main thread is, once in `EVERY_S` of processor time.
+    """Counts, while it is entered, in which function the main thread is, after each bit of processor time.
 
     Attributes:
         seen: the looks by place; one outside of our code counts for the package that the time was spent in.
@@ -39,14 +39,17 @@ class Sampler:
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGPROF, self._look)
-        signal.setitimer(signal.ITIMER_PROF, EVERY_S, EVERY_S)
+        signal.setitimer(signal.ITIMER_PROF, _EVERY_S, _EVERY_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _look(self, _number: int, innermost: FrameType | None) -> None:
-        frames = [(_module(frame), frame.f_code.co_qualname) for frame in _outwards(innermost)]
+        stack = list(_outwards(innermost))
+        if any(frame.f_code.co_filename.startswith("<frozen importlib") for frame in stack):
+            return  # only at a program's start
+        frames = [(_module(frame), frame.f_code.co_qualname) for frame in stack]
         if any(module.startswith(self._within) for module, _ in frames):
             known = (Place(module, function) for module, function in frames if module)
             self.seen[next(known, Place("elsewhere", frames[0][1]))] += 1

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_WIDEST = 110
 VARIANTS = {
     "bare_confluent": "Bare confluent-kafka loop",
     "signpost": "Signpost, one worker",
@@ -45,7 +46,8 @@ def show(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
         table.add_column(head, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    console.print(table, width=max(console.width, _WIDEST), crop=False)
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -103,3 +105,8 @@ def stages(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     total = sum(taken.values())
     rows = [[name, f"{one:.2f}", f"{one / total:.0%}"] for name, one in taken.items()]
     return ["Stage", "µs an event", "Share"], [*rows, ["all", f"{total:.2f}", ""]]
+
+
+def modules(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: the modules that a worker's main thread spends its time in."""
+    return ["Module", "Share"], [[module, f"{share:.1%}"] for module, share in figures["by_module"]]
