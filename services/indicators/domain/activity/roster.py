@@ -101,8 +101,8 @@ class Roster(Table):
         leave = [self.leave.get(place, ()) for place in places.tolist()] if self.leave else []
         width = max(map(len, leave), default=0)
         filled = np.full((len(places), width, 2), NEVER, np.int64)
-        for row, found in enumerate(leave if width else ()):
-            filled[row, : len(found)] = found
+        for row, found in enumerate(leave):
+            filled[row, : len(found)] = np.reshape(found, (-1, 2))
         days = {name: self[name][places].astype(np.int64) for name in ("start_day", "end_day", "left_day")}
         return Spans(**days, leave_first=filled[:, :, 0], leave_last=filled[:, :, 1])
 
