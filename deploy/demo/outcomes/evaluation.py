@@ -41,6 +41,15 @@ class Evaluation:
         self._calendar = Calendar(self.students, activity, read_work(folder, self.students))
 
     @property
+    def notes(self) -> list[str]:
+        """What was left out, and which rules the dataset has nothing for, in words."""
+        blind = [
+            r.name for r in self._register.rules if not {*SOURCES} & {*self._register.indicator[r.indicator].sources}
+        ]
+        said = [f"The dataset has nothing that {name} reads." for name in blind]
+        return [*self.students.notes, *said]
+
+    @property
     def shortest(self) -> int:
         """Days of the shortest presentation."""
         return int(self.students.length.min())
