@@ -35,7 +35,7 @@ _TICKS, _COHORT_TICK = (1, 2, 3), 7  # days after the term; the last is a Monday
 
 
 class Size(msgspec.Struct, frozen=True):
-    """What one size took; seconds and bytes."""
+    """What one size took; seconds and bytes. Recovery is from a process's start, reading what one shard does of it."""
 
     students: int
     records: int
@@ -47,6 +47,7 @@ class Size(msgspec.Struct, frozen=True):
     tick_cpu_s: float
     cohort_tick_s: float
     recovery_s: float
+    state_read_s: float
     recovery_peak_bytes: int
 
 
@@ -68,12 +69,12 @@ class Measuring:
             eventually(lambda: ready(self._kafka, [worker]), PATIENCE_S, "shards that are ready")
             cpu = cpu_seconds(worker.pid)
             until_committed(self._kafka, [worker], ends, lambda number: self._progress.advance(reading, number))
-            seconds, cpu = time.time() - min(shards_ready(worker)), cpu_seconds(worker.pid) - cpu
+            seconds, cpu = time.time() - min(shards_ready(worker))[0], cpu_seconds(worker.pid) - cpu
             memory = resident_memory(worker.pid)
             ticks = [self._tick(worker, days) for days in _TICKS]
             cohort_s, _ = self._tick(worker, _COHORT_TICK)
             worker.stop()  # and not killed: else the next would wait until the group has missed it
-        recovery_s, recovery_peak = self.recover()
+        recovery_s, state_read_s, recovery_peak = self.recover()
         return Size(
             students=workload.students,
             records=sum(ends.values()),
@@ -85,20 +86,25 @@ class Measuring:
             tick_cpu_s=round(statistics.median(cpu for _, cpu in ticks), 3),
             cohort_tick_s=round(cohort_s, 3),
             recovery_s=round(recovery_s, 3),
+            state_read_s=round(state_read_s, 3),
             recovery_peak_bytes=recovery_peak,
         )
 
-    def recover(self) -> tuple[float, int]:
-        """Start another worker on the state that is there; seconds until it has read it, and its most memory."""
+    def recover(self) -> tuple[float, float, int]:
+        """Start a worker on the state that is there.
+
+        Gives the seconds until all shards are ready, those of the slowest shard's reading, and the most memory.
+        """
         began = time.time()
         with workers(self._kafka, self._folder) as (worker,):
             eventually(lambda: ready(self._kafka, [worker]), PATIENCE_S, "shards that are ready")
-            return max(shards_ready(worker)) - began, peak_memory(worker.pid)
+            at, took = zip(*shards_ready(worker), strict=True)
+            return max(at) - began, max(took), peak_memory(worker.pid)
 
     def _tick(self, worker: WorkerProcess, days: int) -> tuple[float, float]:
         """Seconds, and of the processor, from a tick's append until all that it changed is committed."""
-        cpu, began = cpu_seconds(worker.pid), time.monotonic()
-        ends = append_tick(self._kafka, self._workload.tick_after(days))
+        cpu = cpu_seconds(worker.pid)
+        began, ends = append_tick(self._kafka, self._workload.tick_after(days))
         until_committed(self._kafka, [worker], ends)
         return time.monotonic() - began, cpu_seconds(worker.pid) - cpu
 

@@ -86,7 +86,7 @@ def worker_process(workload: Workload, progress: Progress) -> dict[str, Any]:
                 eventually(lambda: ready(kafka, [worker]), PATIENCE_S, "shards that are ready")
                 cpu = cpu_seconds(worker.pid)
                 until_committed(kafka, [worker], ends, lambda number: progress.advance(reading, number))
-                seconds, cpu = time.time() - min(shards_ready(worker)), cpu_seconds(worker.pid) - cpu
+                seconds, cpu = time.time() - min(shards_ready(worker))[0], cpu_seconds(worker.pid) - cpu
             finally:
                 worker.stop()
             seen = msgspec.json.decode((folder / "seen.json").read_bytes(), type=list[tuple[str, str, int]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -41,10 +42,10 @@ def write(kafka: KafkaSettings, workload: Workload, advance: Advance) -> dict[in
     return ends_of_events(kafka)
 
 
-def append_tick(kafka: KafkaSettings, value: bytes) -> dict[int, int]:
-    """Write one more tick into every partition; gives the new ends."""
-    asyncio.run(_append(kafka, [[Keyed(None, value)] for _ in range(kafka.partitions)]))
-    return ends_of_events(kafka)
+def append_tick(kafka: KafkaSettings, value: bytes) -> tuple[float, dict[int, int]]:
+    """Write one more tick into every partition; gives the moment on the monotonic clock, and the new ends."""
+    at = asyncio.run(_append(kafka, [[Keyed(None, value)] for _ in range(kafka.partitions)]))
+    return at, ends_of_events(kafka)
 
 
 def ends_of_events(kafka: KafkaSettings) -> dict[int, int]:
@@ -55,9 +56,11 @@ def ends_of_events(kafka: KafkaSettings) -> dict[int, int]:
     return {partition.partition: end for partition, end in ends.items()}
 
 
-async def _append(kafka: KafkaSettings, records: Sequence[Iterable[Keyed]]) -> None:
+async def _append(kafka: KafkaSettings, records: Sequence[Iterable[Keyed]]) -> float:
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap) as producer:
+        at = time.monotonic()
         await _send(producer, kafka.topic(ACTIVITY_EVENTS), records)
+    return at
 
 
 async def _write(kafka: KafkaSettings, workload: Workload, advance: Advance) -> None:

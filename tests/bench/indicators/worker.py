@@ -36,7 +36,7 @@ def run_workers(
         ended, total = time.time(), sum(ends.values())
         cpu = sum(cpu_seconds(worker.pid) for worker in running) - cpu_before
         memory = sum(peak_memory(worker.pid) for worker in running)
-    began = min(at for worker in running for at in shards_ready(worker))
+    began = min(at for worker in running for at, _ in shards_ready(worker))
     return Measured(total / (ended - began), cpu / total * 1e6, memory)
 
 
@@ -81,12 +81,11 @@ def ready(kafka: KafkaSettings, running: Sequence[WorkerProcess]) -> bool:
     return sum(len(shards_ready(worker)) for worker in running) >= kafka.partitions
 
 
-def shards_ready(worker: WorkerProcess) -> list[float]:
-    """When each of its shards was ready, in seconds since 1970."""
+def shards_ready(worker: WorkerProcess) -> list[tuple[float, float]]:
+    """When each of its shards was ready, in seconds since 1970, and how long it had read its state."""
     lines = [line for line in worker.log.read_text(errors="replace").splitlines() if '"shard_ready"' in line]
-    return [
-        datetime.fromisoformat(msgspec.json.decode(line[line.index("{") :])["timestamp"]).timestamp() for line in lines
-    ]
+    said = [msgspec.json.decode(line[line.index("{") :]) for line in lines]
+    return [(datetime.fromisoformat(one["timestamp"]).timestamp(), one["seconds"]) for one in said]
 
 
 def _check(running: Sequence[WorkerProcess]) -> None:

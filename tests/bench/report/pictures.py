@@ -35,7 +35,7 @@ def draw_scaling(figures: dict[str, Any], file: Path) -> None:
         ("Events a second", "events_per_s"),
         ("Memory a student, bytes", "memory_bytes_per_student"),
         ("Daily tick, seconds", "tick_s"),
-        ("Recovery, seconds", "recovery_s"),
+        ("Reading the state, seconds", "state_read_s"),
     )
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.5, 5), layout="constrained")

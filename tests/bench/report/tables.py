@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_WIDEST = 110
+_WIDEST = 130
 VARIANTS = {
     "bare_confluent": "Bare confluent-kafka loop",
     "signpost": "Signpost, one worker",
@@ -47,7 +47,7 @@ def show(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
     for row in rows:
         table.add_row(*row)
     console = Console()
-    console.print(table, width=max(console.width, _WIDEST), crop=False)
+    (console if console.is_terminal else Console(width=_WIDEST)).print(table)
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -75,7 +75,8 @@ def scaling(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         "Bytes a student",
         "Daily tick, s",
         "Weekly tick, s",
-        "Recovery, s",
+        "Start to ready, s",
+        "Of it reading, s",
     ]
     rows = [
         [
@@ -88,6 +89,7 @@ def scaling(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
             f"{size['tick_s']:.2f}",
             f"{size['cohort_tick_s']:.2f}",
             f"{size['recovery_s']:.1f}",
+            f"{size['state_read_s']:.2f}",
         ]
         for size in figures["sizes"]
     ]
