@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from services.indicators.adapters.shard import FETCH_RECORDS
 from services.indicators.handlers import Partition
 from services.indicators.ports import Changes
 from services.kernel.codec import decoder
@@ -18,6 +17,7 @@ from services.kernel.topics import ACTIVITY_EVENTS
 from tests.bench.indicators.workload import Day, Keyed, Workload
 
 _decode = decoder(ACTIVITY_EVENTS)
+_FETCHED = 5_000  # records that a shard takes at once
 
 
 class Read(NamedTuple):
@@ -86,8 +86,8 @@ class InMemory:
         with self.stages.measured("decode"):
             for read in reads:
                 _decode(read.value or b"")
-        for begin in range(0, len(reads), FETCH_RECORDS):
-            fetched = reads[begin : begin + FETCH_RECORDS]
+        for begin in range(0, len(reads), _FETCHED):
+            fetched = reads[begin : begin + _FETCHED]
             with self.stages.measured("count"):
                 self.partition.apply(fetched, consent_is_complete=True)
             self._unflushed += len(fetched)
