@@ -7,7 +7,7 @@ the level that it has after the level of the last tick.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +72,15 @@ class Rules:
         reads = [[source in entry.sources for entry in register.indicators] for source in self.sources]
         self._reads = np.array(reads, np.int64)  # [s, i]
         self._factors = np.array([entry.part_time_factor for entry in register.indicators])
+
+    def reading(self, sources: Collection[str]) -> list[int]:
+        """The columns of the rules whose indicator reads any of the sources."""
+        register = self._register
+        return [
+            column
+            for column, rule in enumerate(register.rules)
+            if set(sources) & set(register.indicator[rule.indicator].sources)
+        ]
 
     def limits(self, situation: Situation) -> Floats:
         """[n, i, 3]; watch, alert and recovery of each place's indicators today, part-time factor applied."""

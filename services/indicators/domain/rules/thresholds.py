@@ -24,17 +24,23 @@ class Thresholds:
 
     def __init__(self, register: Register) -> None:
         self._register = register
+        self._day: int | None = None
+        self._of_day: dict[str, Floats] = {}  # by module; the tables of the day that was asked for last
 
     def table(self, modules: Sequence[str], day: int) -> Floats:
         """[modules, indicators, 3]; watch, alert and recovery on that day, NaN where there is none.
 
         The indicators are in the register's order.
         """
+        if day != self._day:
+            self._day, self._of_day = day, {}
         date = dt.date.fromisoformat(iso_day(day))
-        return np.array(
-            [[self._limits(entry, module, date) for entry in self._register.indicators] for module in modules],
-            dtype=np.float64,
-        ).reshape(len(modules), len(self._register.indicators), 3)
+        for module in modules:
+            if module not in self._of_day:
+                limits = [self._limits(entry, module, date) for entry in self._register.indicators]
+                self._of_day[module] = np.array(limits, np.float64)
+        tables = [self._of_day[module] for module in modules]
+        return np.array(tables, np.float64).reshape(len(modules), len(self._register.indicators), 3)
 
     def _limits(self, entry: IndicatorEntry, module: str, date: dt.date) -> tuple[float, float, float]:
         applying = [
