@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from services.cli.consent import consent
-from services.cli.indicators import evaluate, simulate
+from services.cli.evaluation import evaluate, simulate
+from services.cli.explaining import indicators
 from services.cli.local import status, up
 from services.cli.running import provision, serve, work
 from services.cli.terms import replay, simulate_term
@@ -49,5 +50,5 @@ def main() -> None:
     """
 
 
-for _command in (up, serve, work, provision, consent, simulate_term, replay, evaluate, simulate, status):
+for _command in (up, serve, work, provision, consent, simulate_term, replay, evaluate, simulate, indicators, status):
     main.add_command(_command)
