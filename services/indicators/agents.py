@@ -15,8 +15,10 @@ from typing import Any
 import faust
 from faust.types import StreamT
 
+from services.indicators.adapters.norms import NormsReader
 from services.indicators.adapters.shard import Shard
 from services.indicators.handlers import Partition
+from services.indicators.ports import Position
 from services.kernel.clock import SystemClock
 from services.kernel.codec import decoder, encode
 from services.kernel.dead_letters import dead_letter
@@ -43,6 +45,8 @@ class Worker:
         self._register = load_register(settings.register_file)
         self._shards: dict[int, tuple[Shard, asyncio.Future[None]]] = {}
         self._joined = False
+        self._norms = NormsReader(settings, metrics)
+        self._reading_norms: asyncio.Future[None] | None = None
         self.app = _app(settings)
         self._letters = self.app.topic(settings.kafka.topic(DEAD_LETTERS), **_RAW)
         enrolments = self.app.topic(settings.kafka.topic(ENROLMENTS), **_RAW)
@@ -57,16 +61,18 @@ class Worker:
         problems = (f"partition {n}: {s.problem}" for n, (s, _) in sorted(self._shards.items()) if s.problem)
         return next(problems, None)
 
-    def _new_partition(self, clock_ms: int) -> Partition:
-        return Partition(self._register, self._settings, clock_ms)
+    def _new_partition(self, number: int, position: Position) -> Partition:
+        return Partition(self._register, self._settings, position, number=number)
 
     async def _assigned(self, _app: faust.App, assigned: set[Any], **_: Any) -> None:
         """Start and stop shards; no hand-over is needed, since the next owner's start fences the one before."""
+        if self._reading_norms is None:
+            self._reading_norms = self.app.add_future(self._norms.run())
         mine = {tp.partition for tp in assigned if tp.topic == self._enrolments_name}
         for number in self._shards.keys() - mine:
             self._shards.pop(number)[1].cancel()
         for number in mine - self._shards.keys():
-            shard = Shard(number, self._settings, self._new_partition, self._metrics)
+            shard = Shard(number, self._settings, self._new_partition, self._norms, self._metrics)
             self._shards[number] = shard, self.app.add_future(shard.run())
         self._joined = True
         _log.info("shards_owned", partitions=sorted(self._shards))

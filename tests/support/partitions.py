@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from services.indicators.domain.cohort import INDEX_PARTS, merge
 from services.indicators.handlers import Partition
 from services.indicators.ports import Changes
-from services.kernel.clock import DAY_MS
+from services.kernel.clock import DAY_MS, iso_day
 from services.kernel.codec import encode
-from services.kernel.events import ClockTicked, IndicatorsComputed
+from services.kernel.dead_letters import RawRecord
+from services.kernel.events import ClockTicked, CohortCounted, IndicatorsComputed
 from services.kernel.register import load_register
 from services.kernel.settings import Settings
 from tests.support.students import START_MS, activity, consent, enrolled, student_of
@@ -39,9 +42,24 @@ def record(event: msgspec.Struct) -> Record:
     return Record(next(_offsets), student.encode() if student else None, encode(event))
 
 
+class Alone(Partition):
+    """The only partition that there is: the norms that it waits for are what it has counted itself."""
+
+    def apply(self, records: Sequence[RawRecord], *, consent_is_complete: bool = False) -> int:
+        """Apply records, and wait for nobody."""
+        done = 0
+        while True:
+            done += super().apply(records[done:], consent_is_complete=consent_is_complete)
+            if self.waiting is None:
+                return done
+            day = iso_day(self.waiting)
+            own = [said for said in self.counted if isinstance(said, CohortCounted) and said.day == day]
+            self.compare(merge(self.waiting, own, INDEX_PARTS))
+
+
 def partition(*students: str) -> Partition:
     """A partition whose students consent to everything and are enrolled."""
-    made = Partition(REGISTER, SETTINGS)
+    made = Alone(REGISTER, SETTINGS)
     for student in students:
         made.consent(record(consent(student)))
         made.enrolments(record(enrolled(student)))

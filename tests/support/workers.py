@@ -15,9 +15,13 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
 from deploy.local.machine.ports import free_port
-from services.indicators.adapters.shard import POSITION_KEY
+from services.indicators.domain.cohort import INDEX_PARTS, merge
 from services.indicators.handlers import Partition
-from services.kernel.events import SupportTriggered
+from services.indicators.handlers.cohorts import KEY as COHORT_KEY
+from services.indicators.ports import Changes
+from services.kernel.clock import iso_day
+from services.kernel.dead_letters import RawRecord
+from services.kernel.events import CohortCounted, SupportTriggered
 from services.kernel.kafka import provision
 from services.kernel.register import load_register
 from services.kernel.settings import KafkaSettings, Settings
@@ -31,7 +35,7 @@ from services.kernel.topics import (
     SUPPORT_TRIGGERS,
     Topic,
 )
-from tests.support.kafka import admin_client, read_topic
+from tests.support.kafka import Record, admin_client, read_topic
 from tests.support.waiting import eventually
 
 
@@ -163,7 +167,7 @@ def last_values(kafka: KafkaSettings, topic: Topic) -> dict[str, bytes]:
     """The committed last value of each key, without those that were taken away."""
     values: dict[str, bytes] = {}
     for record in read_topic(kafka, topic):
-        if record.key in {None, POSITION_KEY}:
+        if not record.key or record.key.startswith(COHORT_KEY):  # the shard's own, of no student
             continue
         key = record.key.decode()
         if record.value is None:
@@ -199,22 +203,46 @@ class Undisturbed:
         self.states: dict[str, bytes] = {}
         self.indicators: dict[str, bytes] = {}
         self.triggers: list[SupportTriggered] = []
-        for number in range(kafka.partitions):
-            self._read(kafka, number)
+        partitions = [_prepared(kafka, number) for number in range(kafka.partitions)]
+        apply_together(partitions, [_of_partition(kafka, ACTIVITY_EVENTS, n) for n in range(kafka.partitions)])
+        for partition in partitions:
+            self._take(partition.changes())
         self.triggers.sort(key=lambda t: (t.student, t.raised_ms, t.id, t.state))
 
-    def _read(self, kafka: KafkaSettings, number: int) -> None:
-        partition = Partition(load_register(), Settings(kafka=kafka))
-        for topic, take in ((CONSENT_STATE, partition.consent), (ENROLMENTS, partition.enrolments)):
-            for record in read_topic(kafka, topic):
-                if record.partition == number:
-                    take(record)
-        partition.reconcile()
-        partition.apply([r for r in read_topic(kafka, ACTIVITY_EVENTS) if r.partition == number])
-        changes = partition.changes()
+    def _take(self, changes: Changes) -> None:
         self.states |= {s: v for s, v in changes.states.items() if v is not None}
         self.indicators |= {s: v for s, v in changes.indicators.items() if v is not None}
         self.triggers += changes.triggers
+
+
+def apply_together(partitions: Sequence[Partition], logs: Sequence[Sequence[RawRecord]]) -> None:
+    """Apply whole logs to partitions that wait for each other where they must, and nowhere else."""
+    done = [0] * len(partitions)
+    while True:
+        for number, partition in enumerate(partitions):
+            done[number] += partition.apply(logs[number][done[number] :], consent_is_complete=True)
+        weeks = {partition.waiting for partition in partitions} - {None}
+        if not weeks:
+            return
+        (week,) = weeks
+        said = [said for partition in partitions for said in partition.counted if isinstance(said, CohortCounted)]
+        norms = merge(week or 0, [of for of in said if of.day == iso_day(week or 0)], INDEX_PARTS)
+        for partition in partitions:
+            partition.compare(norms)
+
+
+def _prepared(kafka: KafkaSettings, number: int) -> Partition:
+    """A partition that knows its consents and enrolments."""
+    partition = Partition(load_register(), Settings(kafka=kafka), number=number)
+    for topic, take in ((CONSENT_STATE, partition.consent), (ENROLMENTS, partition.enrolments)):
+        for record in _of_partition(kafka, topic, number):
+            take(record)
+    partition.reconcile()
+    return partition
+
+
+def _of_partition(kafka: KafkaSettings, topic: Topic, number: int) -> list[Record]:
+    return [record for record in read_topic(kafka, topic) if record.partition == number]
 
 
 def assert_same_as_undisturbed(kafka: KafkaSettings) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from services.indicators.handlers import Partition
-from services.indicators.ports import Changes
 from services.kernel.clock import DAY_MS, HOUR_MS
 from services.kernel.codec import encode
 from services.kernel.consents import INDIVIDUAL_INDICATORS
@@ -16,6 +14,7 @@ from tests.support.partitions import (
     REGISTER,
     SETTINGS,
     STUDENT,
+    Alone,
     Record,
     active,
     figure,
@@ -38,7 +37,7 @@ from tests.support.students import START_MS, consent, enrolled
 )  # fmt: skip
 def test_event_without_a_grant_leaves_no_trace(said: ConsentStateChanged | None) -> None:
     """Whatever the reason that there is no grant: nothing is stored or published for the student."""
-    made = Partition(REGISTER, SETTINGS)
+    made = Alone(REGISTER, SETTINGS)
     if said:
         made.consent(record(said))
     made.reconcile()
@@ -56,7 +55,10 @@ def test_enrolment_alone_leaves_no_trace() -> None:
     made = partition()
     made.enrolments(record(enrolled(STUDENT)))
     made.apply([tick(1), tick(20)])
-    assert made.changes() == Changes({}, {}, [], [])
+    changes = made.changes()
+    assert not changes.states
+    assert not changes.indicators
+    assert not changes.triggers
 
 
 @pytest.mark.requirement("R1")
@@ -72,7 +74,7 @@ def test_withdrawal_purges_at_once() -> None:
     assert changes.states[STUDENT] is None
     assert changes.indicators[STUDENT] is None
     assert changes.states[OTHER]
-    assert [t.student for t in changes.triggers] == [OTHER]
+    assert {t.student for t in changes.triggers} == {OTHER}
     made.flushed()
     made.apply([active(20.1, consent_version=1), tick(40)])
     assert STUDENT not in made.changes().indicators
@@ -122,7 +124,7 @@ def test_lost_consent_is_reconciled_at_the_start() -> None:
     before = partition(STUDENT, OTHER)
     before.apply([tick(1), active(1.1), active(1.2, OTHER)])
     states = {s.encode(): v for s, v in before.changes().states.items() if v}
-    after = Partition(REGISTER, SETTINGS, clock_ms=before.clock_ms)
+    after = Alone(REGISTER, SETTINGS, before.position(0))
     after.restore(states)
     after.consent(record(consent(OTHER)))
     after.reconcile()

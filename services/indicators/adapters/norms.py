@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
+from itertools import chain
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -95,15 +97,20 @@ class NormsReader:
                     self._read_again.clear()
                     self._gathering.clear()
                     await consumer.seek_to_beginning(*self._partitions)
-                self._take(await consumer.getmany(timeout_ms=200))
+                found = await consumer.getmany(timeout_ms=200)
+                if not self._read_again.is_set():  # else these come once more
+                    self.take(chain.from_iterable(found.values()))
+                    self.problem = None
         finally:
             await consumer.stop()
 
-    def _take(self, found: dict[TopicPartition, list[RawRecord]]) -> None:
-        if self._read_again.is_set():
-            return  # these come once more
-        closed = [self._take_one(record) for records in found.values() for record in records]
-        self.problem = None
+    def take(self, records: Iterable[RawRecord]) -> None:
+        """Take records in, and wake up who waits for a week that they close.
+
+        Raises:
+            InvalidMessage: one cannot be read.
+        """
+        closed = [self._take_one(record) for record in records]
         if any(closed):
             self._arrived.set()
             self._arrived = asyncio.Event()

@@ -2,62 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
+from typing import NamedTuple
 
-from services.indicators.domain.window import StudentState, drop_source
 from services.kernel.consents import COHORT_IMPROVEMENT, INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, permitted_sources
-from services.kernel.events import ConsentStateChanged, Grant
+from services.kernel.events import ConsentStateChanged
+
+
+class Span(NamedTuple):
+    """What is kept of a grant: the event times that it covers, [from, until), and the notice that was shown."""
+
+    from_ms: int
+    until_ms: int
+    notice: str
+
+
+Spans = Mapping[str, Span]
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The grants of a student by source, for computing and for telling the tutor.
+    """The grants of a student by source that have not expired.
 
     Attributes:
         version: of the consent that says so.
-        indicators: may be computed from; expired ones are left out.
+        indicators: may be computed from.
         tutor: may lead to a case; only sources that may also be computed from.
-        cohort_ms: from when on what is computed may also be counted for the module: 0 for all of it, None for nothing.
-        expires_ms: when the first of them ends; None where there are none.
+        cohort: may be counted for the module.
     """
 
     version: int
-    indicators: dict[str, Grant]
-    tutor: dict[str, Grant]
-    cohort_ms: int | None
-    expires_ms: int | None
+    indicators: Spans
+    tutor: Spans
+    cohort: Spans
+
+    @property
+    def cohort_ms(self) -> int | None:
+        """From when on what is computed may also be counted for the module: 0 for all of it, None for nothing.
+
+        A grant as old as the one for computing covers all that was computed.
+        """
+        if not self.indicators or self.indicators.keys() - self.cohort.keys():
+            return None
+        ours, counted = self.indicators, self.cohort
+        return max(counted[s].from_ms if counted[s].from_ms > ours[s].from_ms else 0 for s in ours)
+
+    @property
+    def expires_ms(self) -> int | None:
+        """When the first of the grants ends; None where there are none."""
+        spans = (*self.indicators.values(), *self.tutor.values(), *self.cohort.values())
+        return min((span.until_ms for span in spans), default=None)
+
+    def at(self, now_ms: int) -> Permission:
+        """What is left of it at a later moment."""
+        return _permission(self.version, *(_lasting(s, now_ms) for s in (self.indicators, self.tutor, self.cohort)))
+
+
+NOTHING = Permission(0, {}, {}, {})
 
 
 def permission(consent: ConsentStateChanged, now_ms: int) -> Permission:
     """What holds at `now_ms`."""
-    indicators = permitted_sources(consent, INDIVIDUAL_INDICATORS, now_ms=now_ms)
-    tutor = permitted_sources(consent, TUTOR_NOTIFY, now_ms=now_ms)
-    both = {source: grant for source, grant in tutor.items() if source in indicators}
-    cohort = permitted_sources(consent, COHORT_IMPROVEMENT, now_ms=now_ms)
-    ends = [grant.until_ms for grant in (*indicators.values(), *both.values(), *cohort.values())]
-    return Permission(consent.version, indicators, both, _countable(indicators, cohort), min(ends, default=None))
+    purposes = (INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, COHORT_IMPROVEMENT)
+    kept: dict[Span, Span] = {}  # most grants of a student are alike
+    spans: list[Spans] = []
+    for purpose in purposes:
+        grants = permitted_sources(consent, purpose, now_ms=now_ms)
+        made = {s: Span(grant.from_ms, grant.until_ms, intern(grant.notice)) for s, grant in grants.items()}
+        spans.append({intern(source): kept.setdefault(span, span) for source, span in made.items()})
+    return _permission(consent.version, *spans)
 
 
-def _countable(indicators: dict[str, Grant], cohort: dict[str, Grant]) -> int | None:
-    """From when on all that is computed from may be counted too; a grant as old as the other's covers all of it."""
-    if not indicators or indicators.keys() - cohort.keys():
-        return None
-    return max(cohort[s].from_ms if cohort[s].from_ms > grant.from_ms else 0 for s, grant in indicators.items())
+def _permission(version: int, indicators: Spans, tutor: Spans, cohort: Spans) -> Permission:
+    both = {source: span for source, span in tutor.items() if source in indicators}
+    return Permission(
+        version, indicators, indicators if both == indicators else both, indicators if cohort == indicators else cohort
+    )
 
 
-def enforce(state: StudentState, permitted: Permission) -> bool:
-    """Drop what is no longer permitted; gives whether anything was.
-
-    A grant that begins later than the one that the data was counted under is a new one: it starts from nothing.
-    """
-    dropped = False
-    for source, counted_from_ms in list(state.granted.items()):
-        grant = permitted.indicators.get(source)
-        if grant is None or grant.from_ms > counted_from_ms:
-            drop_source(state, source)
-            dropped = True
-    if not permitted.tutor:
-        for module in state.modules.values():
-            dropped = dropped or bool(module.episodes)
-            module.episodes.clear()
-    return dropped
+def _lasting(spans: Spans, now_ms: int) -> Spans:
+    return {source: span for source, span in spans.items() if now_ms < span.until_ms}

@@ -104,9 +104,6 @@ class Figure:
         seen: [n]; whether all that the figure looks back over could be seen: where it could not, no level is reached
             and no episode ends. None where just the register's window has to be.
         began: [n]; the day that an episode counts from; None where it is the day on which it begins to hold.
-        seen: [n]; whether all that the figure looks at could be seen; None where its window says so.
-        began: [n]; the local day from which on the value has been growing, such as the last active one; None where
-            it begins to hold on the day on which it is judged.
         inputs: [n] each; what the value was made from, by the names that the register's words use; NaN where there
             is no such input.
     """

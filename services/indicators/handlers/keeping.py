@@ -39,7 +39,7 @@ class Keeping:
 
         No student's last change may lie further back than the slack of the rings.
         """
-        days = {student: self._day_of_change(student) for student in students}
+        days = {student: self.day_of_change(student) for student in students}
         windows = [(student, key, row) for student in students for key, (row, _) in sorted(student.windows.items())]
         marks = [(student, key, row) for student in students for key, row in sorted(student.marks.items())]
         made = {student: self._begun(student) for student in students}
@@ -79,9 +79,11 @@ class Keeping:
     def _load(self, student: Student, state: StudentState) -> None:
         students, store = self._students, self._store
         student.granted, student.changed_ms = state.granted, state.changed_ms
-        student.kept = student.published = True
+        student.told, student.kept_version = state.told, state.version
+        student.kept = True
+        students.publish(student, yes=True)
         student.handed = state.handed
-        student.seen = {half: day for day, packed in state.seen.items() for half in unpacked_ids(packed)}
+        student.seen = {half: day for day, packed in state.seen for half in unpacked_ids(packed)}
         for window in state.windows:
             row = students.begin_window(
                 student, window.source, window.module, window.last_day, unpacked_spans(window.spans)
@@ -99,7 +101,8 @@ class Keeping:
         if len(kept.stands) == STANDS:
             roster["stands"][place] = [np.nan if value is None else value for value in kept.stands]
 
-    def _day_of_change(self, student: Student) -> int:
+    def day_of_change(self, student: Student) -> int:
+        """The local day as of which the student's state is written."""
         return self._time.day_of(student.changed_ms) if student.changed_ms else self._store.windows.today
 
     def _begun(self, student: Student) -> StudentState:
@@ -115,7 +118,9 @@ class Keeping:
             granted=student.granted,
             places=[kept for _, kept in places if kept.memory or kept.stands],
             handed={module: handed for module, handed in student.handed.items() if handed},
-            seen={day: packed_ids(ids) for day, ids in by_day.items()},
+            seen=[(day, packed_ids(ids)) for day, ids in sorted(by_day.items())],
+            told=student.told,
+            version=student.version,
         )
 
     def _window(self, student: Student, source: str, module: str, row: int, days: DayRows) -> WindowRow:
@@ -141,7 +146,4 @@ class Keeping:
         days = first_day_as_of(as_of)[row] + column
         borders = np.searchsorted(row, np.arange(len(rows) + 1)).tolist()
         values: tuple[Ints, ...] = (days, first[row, column], second[row, column])
-        return [
-            DayRows.of(*(value[begin:end] for value in values))
-            for begin, end in pairwise(borders)
-        ]
+        return [DayRows.of(*(value[begin:end] for value in values)) for begin, end in pairwise(borders)]

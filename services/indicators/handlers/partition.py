@@ -7,292 +7,293 @@ batches and transactions: figures are computed as of the clock at a student's la
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
+from services.indicators.domain.activity.gathering import Store
+from services.indicators.domain.activity.moments import StreamTime
+from services.indicators.domain.activity.roster import Roster
+from services.indicators.domain.activity.windows import SLACK_DAYS
+from services.indicators.domain.calendar import Calendar
+from services.indicators.domain.cohort import Norms, monday
 from services.indicators.domain.formulas import check_declared
-from services.indicators.domain.permission import Permission, enforce, permission
-from services.indicators.domain.publication import Publisher, Subject
-from services.indicators.domain.window import StudentState, count, decode_state, encode_state
-from services.indicators.ports import Changes, Pending
-from services.kernel.clock import HOUR_MS, local_days
-from services.kernel.codec import decoder, encode
-from services.kernel.consents import covers
+from services.indicators.domain.permission import Permission
+from services.indicators.domain.places import Figure, Ints
+from services.indicators.domain.publication import Publication
+from services.indicators.domain.rules import Change, Rules
+from services.indicators.domain.situations import Situations
+from services.indicators.handlers import cohorts
+from services.indicators.handlers.consents import Consents
+from services.indicators.handlers.counting import Counting
+from services.indicators.handlers.keeping import Keeping
+from services.indicators.handlers.publishing import Publishing
+from services.indicators.handlers.students import Student, Students
+from services.indicators.handlers.sweep import Sweep
+from services.indicators.ports import Changes, Position
+from services.kernel.clock import HOUR_MS
+from services.kernel.codec import decoder
 from services.kernel.dead_letters import RawRecord, refuse_flood
 from services.kernel.errors import InvalidMessage
-from services.kernel.events import (
-    ActivityRecorded,
-    ClockTicked,
-    ConsentStateChanged,
-    EnrolmentsChanged,
-)
+from services.kernel.events import ActivityRecorded, ClockTicked, CohortClosed, CohortCounted
 from services.kernel.register import Register
 from services.kernel.settings import Settings
-from services.kernel.topics import ACTIVITY_EVENTS, CONSENT_STATE, ENROLMENTS
+from services.kernel.topics import ACTIVITY_EVENTS
 
-_decode_event, _decode_consent, _decode_enrolments = map(decoder, (ACTIVITY_EVENTS, CONSENT_STATE, ENROLMENTS))
+MOST_RECORDS = 5_000  # that one flush publishes
+WEEK = 7
+_decode = decoder(ACTIVITY_EVENTS)
 
 
 class Partition:
     """The students of one partition: their consents, enrolments and rolling states, and the stream's clock.
 
     Call `restore`, then `consent` and `enrolments` for what the topics hold, then `reconcile`; then go on with
-    `consent`, `enrolments` and `apply` as records come.
+    `consent`, `enrolments` and `apply` as records come, and with `compare` when the norms that it waits for are there.
 
-    Attributes:
-        clock_ms: the last tick.
-        outcomes: records by what became of them, until the caller clears it, for metrics.
-        students: how many have published indicators.
+    Args:
+        register: the policy.
+        settings: of the institution and the indicators.
+        position: where the last flush left it.
+        number: the partition's.
     """
 
-    def __init__(self, register: Register, settings: Settings, clock_ms: int = 0) -> None:
+    def __init__(
+        self, register: Register, settings: Settings, position: Position | None = None, *, number: int = 0
+    ) -> None:
         check_declared(register)
-        self.outcomes: Counter[str] = Counter()
-        self.students = 0
-        self._day_of = local_days(settings.institution.zone)
-        self._publisher = Publisher(register, self._day_of)
-        self._lateness_ms = settings.indicators.lateness_hours * HOUR_MS
-        self._set_clock(clock_ms)
-        self._consents: dict[str, ConsentStateChanged] = {}
-        self._permissions: dict[str, Permission] = {}
-        self._enrolments: dict[str, EnrolmentsChanged] = {}
-        self._states: dict[str, StudentState] = {}
-        self._with_episodes: set[str] = set()
-        self._next_expiry_ms: int | None = None
-        self._reconciled = False
+        self._register, self._position = register, position or Position()
+        rules, calendar = Rules(register), Calendar(register, settings.institution.zone)
+        lateness_ms = settings.indicators.lateness_hours * HOUR_MS
+        self._time = StreamTime(settings.institution.zone, lateness_ms, calendar, self._position.clock_ms)
+        self._calendar = calendar
+        self._store = Store(Roster(rules), rules.sources, self._position.feeds)
+        self._students = Students(register, self._store, self._time)
+        self._cohorts = cohorts.Cohorts(number)
+        self._counting = Counting(self._students)
+        self._consents = Consents(self._students, self.outcomes)
+        self._keeping = Keeping(self._students, rules)
+        self._sweep = Sweep(register, rules, self._students, self._compared)
+        situations = Situations(self._store, register.indicator, self._compared)
+        publication = Publication(register, self._cohorts.day)
+        self._publishing = Publishing(self._students, rules, situations, publication)
+        self._publishing.figured_ms = self._position.figured_ms or self._position.clock_ms
+        self._owing = self._position.owing
+        self._published: list[Student] = []
+        self._gone: list[tuple[Student, str, Change]] = []
         self._unreadable_in_a_row = 0
-        self._pending = Pending()
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Records by what became of them, until the caller clears it, for metrics."""
+        return self._counting.outcomes
+
+    @property
+    def held(self) -> Counter[str]:
+        """Starts of episodes that were held back, by why, until the caller clears it, for metrics."""
+        return self._sweep.held
+
+    @property
+    def students(self) -> int:
+        """How many have published indicators."""
+        return self._students.published
+
+    @property
+    def clock_ms(self) -> int:
+        """The last tick."""
+        return self._time.at_ms
+
+    @property
+    def waiting(self) -> int | None:
+        """The Monday for whose norms it waits, and applies nothing meanwhile; None where it does not wait."""
+        return self._cohorts.waiting
+
+    @property
+    def next_week(self) -> int:
+        """The Monday from which on it will need norms; the one that it waits for, if it waits."""
+        waiting = self.waiting
+        if waiting is not None:
+            return waiting
+        return monday(self._time.today) + WEEK if self.clock_ms else 0
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to flush."""
-        return bool(self._pending)
+        return bool(self._students.pending) or bool(self._cohorts.changed)
 
-    def restore(self, states: dict[bytes, bytes]) -> None:
+    @property
+    def owes(self) -> bool:
+        """Whether there are records to publish."""
+        return bool(self.clock_ms) and (self._owing or bool(self._students.pending.figures))
+
+    @property
+    def counted(self) -> list[CohortCounted | CohortClosed]:
+        """What was counted of the cohorts since the last flush."""
+        return self._students.pending.norms
+
+    def position(self, offset: int) -> Position:
+        """Where it stands after what was changed is durable."""
+        owing = self._owing or len(self._students.pending.figures) > len(self._published)
+        return Position(
+            offset=offset,
+            clock_ms=self.clock_ms,
+            figured_ms=self._publishing.figured_ms,
+            owing=owing,
+            waiting=self.waiting,
+            feeds=self._store.feeds,
+            register=self._register.version,
+        )
+
+    def restore(self, states: Mapping[bytes, bytes]) -> None:
         """Take over the states of the last flush."""
-        self._states = {key.decode(): decode_state(value) for key, value in states.items()}
-        self.students = sum(state.published for state in self._states.values())
-        for student in self._states:
-            self._note_episodes(student)
+        ours = {key: raw for key, raw in states.items() if key.startswith(cohorts.KEY)}
+        self._cohorts.restore(ours, self._position.waiting)
+        self._gone = self._keeping.load({key: raw for key, raw in states.items() if key not in ours})
 
-    def reconcile(self) -> None:
-        """Drop what lost its consent while nobody was looking."""
-        for student in list(self._states):
-            self._enforce(student)
-        self._reconciled = True
-
-    def consent(self, record: RawRecord) -> ConsentStateChanged | None:
-        """Apply a consent state at once; gives the student's state as it stands then, None of one that was deleted.
+    def consent(self, record: RawRecord) -> Student:
+        """Apply a consent state at once; gives the student, whose `version` is then the one that is obeyed, 0 for none.
 
         Raises:
             InvalidMessage: it cannot be read. It must not be skipped: it could be a withdrawal.
         """
-        student = (record.key or b"").decode("ascii", "replace")
-        if record.value is None:
-            self._consents.pop(student, None)
-            self._permissions.pop(student, None)
-        else:
-            consent: ConsentStateChanged = _decode_consent(record.value)
-            if consent.student != student:
-                raise InvalidMessage("wrong-key", "a consent record's key is not its student")
-            known = self._consents.get(student)
-            if known is not None and consent.version <= known.version:
-                return known
-            self._consents[student] = consent
-            self._permit(student, consent)
-        if self._reconciled:
-            self._enforce(student)
-            self._refigure(student)
-        return self._consents.get(student)
+        return self._consents.consent(record)
 
     def enrolments(self, record: RawRecord) -> None:
         """Apply a student's enrolments; an unreadable record is passed over here and set aside by the agent."""
-        student = (record.key or b"").decode("ascii", "replace")
-        if record.value is None:
-            self._enrolments.pop(student, None)
-        else:
-            try:
-                changed: EnrolmentsChanged = _decode_enrolments(record.value)
-            except InvalidMessage:
-                return
-            known = self._enrolments.get(student)
-            if known is not None and changed.version <= known.version:
-                return
-            self._enrolments[student] = changed
-        if self._reconciled:
-            self._refigure(student)
+        self._consents.enrolments(record)
+
+    def reconcile(self) -> None:
+        """Drop what lost its consent while nobody was looking."""
+        self._consents.reconcile()
 
     def apply(self, records: Sequence[RawRecord], *, consent_is_complete: bool = False) -> int:
         """Apply events and ticks in order; gives how many were.
 
         It stops before an event whose door saw a newer consent than this partition has, unless the caller has read
-        the consents to an end that was taken after these records were read.
+        the consents to an end that was taken after these records were read; and it stops where it must wait for norms.
 
         Raises:
             Flood: too many in a row cannot be read.
         """
-        for index, record in enumerate(records):
-            try:
-                event: ActivityRecorded | ClockTicked = _decode_event(record.value or b"")
-                if isinstance(event, ClockTicked):
-                    self._tick(event.at_ms)
-                elif not consent_is_complete and self._is_behind(event):
-                    return index
-                else:
-                    self.outcomes[self._count(record, event)] += 1
-            except InvalidMessage as error:
-                self._set_aside(record, error)
-            else:
+        index = 0
+        while index < len(records) and self.waiting is None:
+            begin = index
+            index = self._counting.run(records, begin, consent_is_complete=consent_is_complete)
+            if index > begin:
                 self._unreadable_in_a_row = 0
-        return len(records)
+            if index < len(records):
+                if not self._take(records[index]):
+                    break
+                index += 1
+        return index
 
-    def _set_aside(self, record: RawRecord, error: InvalidMessage) -> None:
-        self._unreadable_in_a_row += 1
-        refuse_flood(self._unreadable_in_a_row, ACTIVITY_EVENTS, error)
-        self.outcomes["unreadable"] += 1
-        self._pending.unreadable.append((record, error))
+    def compare(self, norms: Norms) -> None:
+        """Go on from a wait: say where each student stands, and judge the tick that was waited at."""
+        for student in self._students.of_places(self._cohorts.compare(norms, self._store, self._time)):
+            self._students.mark(student)
+        self._judge(cohort_tick=True)
 
-    def changes(self) -> Changes:
-        """What has changed since the last `flushed`."""
-        pending = self._pending
-        indicators = dict(self._published(pending))
-        written = pending.states | pending.purged | indicators.keys()
-        states = {s: encode_state(self._states[s]) if s in self._states else None for s in written}
-        return Changes(states, indicators, pending.triggers, pending.unreadable)
+    def changes(self, *, publish: bool = True) -> Changes:
+        """What has changed since the last `flushed`; without the records to publish where these are to wait."""
+        pending = self._students.pending
+        pending.figures.update(pending.changed)
+        indicators: dict[str, bytes | None] = dict.fromkeys(pending.purged)
+        if publish and self.clock_ms:
+            if self._owing:
+                pending.figures.update(dict.fromkeys(self._publishing.everybody()))
+                self._owing = False
+            self._published = list(islice(pending.figures, MOST_RECORDS))
+            indicators |= self._publishing.records(self._published)
+        states = dict.fromkeys(pending.purged) | pending.sealed | self._keeping.save(list(pending.changed))
+        triggers, unreadable, norms = list(pending.triggers), list(pending.unreadable), list(pending.norms)
+        return Changes(states, indicators, triggers, unreadable, norms, dict(self._cohorts.changed))
 
     def flushed(self) -> None:
         """The changes are durable."""
-        self._pending = Pending()
+        for student in self._published:
+            self._students.pending.figures.pop(student, None)
+        self._published = []
+        self._students.pending.flushed()
+        self._cohorts.changed = {}
 
-    def _count(self, record: RawRecord, event: ActivityRecorded) -> str:
+    def _take(self, record: RawRecord) -> bool:
+        """Take one record that is no event to count, at least not now; gives whether it was applied."""
+        try:
+            event: ActivityRecorded | ClockTicked = _decode(record.value or b"")
+            if isinstance(event, ActivityRecorded):
+                return self._is_sound(event, record)
+            self._tick(event)
+        except InvalidMessage as error:
+            self._unreadable_in_a_row += 1
+            refuse_flood(self._unreadable_in_a_row, ACTIVITY_EVENTS, error)
+            self.outcomes["unreadable"] += 1
+            self._students.pending.unreadable.append((record, error))
+        else:
+            self._unreadable_in_a_row = 0
+        return True
+
+    @staticmethod
+    def _is_sound(event: ActivityRecorded, record: RawRecord) -> bool:
+        """False: the event is sound and was not counted, so it waits for a consent."""
         if record.key != event.student.encode():
             raise InvalidMessage("wrong-key", "the record's key is not the event's student")
-        permitted = self._permissions.get(event.student)
-        grant = permitted.indicators.get(event.source) if permitted else None
-        if grant is None or not covers(grant, at_ms=event.occurred_ms, now_ms=self.clock_ms):
-            return "no-grant"
-        if event.occurred_ms < self._horizon_ms:
-            return "late"
-        state = self._state(event.student)
-        state.granted[event.source] = grant.from_ms
-        outcome = count(state, event, self._day_of(event.occurred_ms), self._first_open_day)
-        if outcome != "duplicate":
-            self._pending.states.add(event.student)
-        if outcome == "counted":
-            self._refigure(event.student)
-        return outcome
+        try:
+            int(event.id[:16], 16)
+        except ValueError as error:
+            raise InvalidMessage("not-the-contract", "an event's id must be hexadecimal") from error
+        return False
 
-    def _is_behind(self, event: ActivityRecorded) -> bool:
-        known = self._permissions.get(event.student)
-        return known is None or known.version < event.consent_version
-
-    def _state(self, student: str) -> StudentState:
-        state = self._states.get(student)
-        if state is None:
-            state = self._states[student] = StudentState()
-        return state
-
-    def _set_clock(self, at_ms: int) -> None:
-        self.clock_ms = at_ms
-        self._horizon_ms = max(at_ms - self._lateness_ms, 0)
-        self._first_open_day = self._day_of(self._horizon_ms)
-
-    def _tick(self, at_ms: int) -> None:
-        if at_ms <= self.clock_ms:
+    def _tick(self, tick: ClockTicked) -> None:
+        store, time = self._store, self._time
+        if tick.at_ms <= time.at_ms:
+            store.feeds.hear(tick.heard)
             self.outcomes["tick-repeated"] += 1
             return
         self.outcomes["tick"] += 1
-        new_day = self._day_of(at_ms) != self._day_of(self.clock_ms)
-        self._set_clock(at_ms)
-        if self._next_expiry_ms is not None and at_ms >= self._next_expiry_ms:
-            self._expire()
-        if new_day:
-            for student, permitted in self._permissions.items():
-                if permitted.indicators:
-                    self._judge(student)
-                    self._refigure(student)
+        before, today = time.today, time.day_of(tick.at_ms)
+        if today != before:
+            self._seal(today)
+        time.advance(tick.at_ms)
+        store.windows.advance(today)
+        store.marks.advance(today)
+        feeds_changed = self._hear(tick, today)
+        self._consents.expire()
+        if monday(today) != monday(before):
+            self._students.pending.norms += self._cohorts.count(store, time, self._permitted)
+        elif today != before:
+            self._judge(cohort_tick=False)
         else:
-            for student in sorted(self._with_episodes):
-                self._judge(student)
+            self._sweep.hour()
+            if feeds_changed:
+                self._figure_everybody()
 
-    def _expire(self) -> None:
-        self._next_expiry_ms = None
-        for student, consent in self._consents.items():
-            before = self._permissions[student]
-            self._permit(student, consent)
-            if before != self._permissions[student]:
-                self._enforce(student)
+    def _judge(self, *, cohort_tick: bool) -> None:
+        gone, self._gone = self._gone, []
+        self._sweep.tell_gone(gone)
+        self._sweep.day(cohort_tick=cohort_tick)
+        self._figure_everybody()
 
-    def _permit(self, student: str, consent: ConsentStateChanged) -> None:
-        permitted = self._permissions[student] = permission(consent, self.clock_ms)
-        if permitted.expires_ms is not None:
-            self._next_expiry_ms = min(self._next_expiry_ms or permitted.expires_ms, permitted.expires_ms)
+    def _figure_everybody(self) -> None:
+        self._owing = True
+        self._publishing.figured_ms = self.clock_ms
 
-    def _enforce(self, student: str) -> None:
-        """Drop what is no longer permitted, also from what is still to be flushed."""
-        state, permitted = self._states.get(student), self._permissions.get(student)
-        if state is None:
-            return
-        if permitted is None or not permitted.indicators:
-            self._purge(student, state)
-        elif enforce(state, permitted):
-            self._pending.states.add(student)
-            self._refigure(student)
-            self._note_episodes(student)
-        if permitted is None or not permitted.tutor:
-            self._pending.triggers = [t for t in self._pending.triggers if t.student != student]
+    def _hear(self, tick: ClockTicked, today: int) -> bool:
+        """Whether a feed fell silent, or is back."""
+        feeds = self._store.feeds
+        before = feeds.stale(self._store.sources)
+        feeds.tick(tick, today, self._register.source, self._calendar)
+        return bool((before != feeds.stale(self._store.sources)).any())
 
-    def _purge(self, student: str, state: StudentState) -> None:
-        del self._states[student]
-        self.students -= state.published
-        self.outcomes["purged"] += 1
-        self._pending.purged.add(student)
-        self._pending.figures[student] = self.clock_ms
-        self._with_episodes.discard(student)
+    def _seal(self, today: int) -> None:
+        """Write what the rings will not hold any more on that day, since it changed too long ago."""
+        pending = self._students.pending
+        aged = [s for s in pending.changed if self._keeping.day_of_change(s) < today - SLACK_DAYS]
+        pending.sealed |= self._keeping.save(aged)
+        for student in aged:
+            del pending.changed[student]
+            pending.figures[student] = None
 
-    def _refigure(self, student: str) -> None:
-        """Publish the student's figures at the next flush, as of now; before the first tick there is no now."""
-        permitted = self._permissions.get(student)
-        if self.clock_ms and permitted is not None and permitted.indicators:
-            self._pending.figures[student] = self.clock_ms
+    def _permitted(self, number: int) -> Permission:
+        return self._students.numbered(number).permitted
 
-    def _judge(self, student: str) -> None:
-        subject = self._subject(student)
-        if subject and (triggers := self._publisher.judge(subject, self.clock_ms)):
-            self._hold(subject)
-            self._pending.states.add(student)
-            self._pending.triggers += triggers
-            self._note_episodes(student)
-
-    def _note_episodes(self, student: str) -> None:
-        if any(module.episodes for module in self._states[student].modules.values()):
-            self._with_episodes.add(student)
-        else:
-            self._with_episodes.discard(student)
-
-    def _subject(self, student: str) -> Subject | None:
-        permitted, enrolled = self._permissions.get(student), self._enrolments.get(student)
-        if permitted is None or enrolled is None:
-            return None
-        return Subject(student, permitted, enrolled.enrolments, self._states.get(student) or StudentState())
-
-    def _hold(self, subject: Subject) -> None:
-        """Keep the subject's state, under the grants that it rests on."""
-        subject.state.granted |= {source: grant.from_ms for source, grant in subject.permitted.indicators.items()}
-        self._states[subject.student] = subject.state
-
-    def _published(self, pending: Pending) -> Iterator[tuple[str, bytes | None]]:
-        """The indicator records that are due; a tombstone where there was one and nothing may stand there now."""
-        for student, as_of_ms in pending.figures.items():
-            subject = self._subject(student)
-            computed = self._publisher.indicators(subject, as_of_ms) if subject else None
-            if subject and computed:
-                self.students += not subject.state.published
-                subject.state.published = True
-                self._hold(subject)
-                yield student, encode(computed)
-            elif student in pending.purged:
-                yield student, None
-            elif (state := self._states.get(student)) and state.published:
-                self.students -= 1
-                state.published = False
-                yield student, None
+    def _compared(self, places: Ints) -> dict[str, Figure]:
+        return self._cohorts.figures(self._store, places)

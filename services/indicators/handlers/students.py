@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from sys import intern
 
 import numpy as np
@@ -14,7 +15,9 @@ from services.indicators.domain.activity.roster import FIGURES, TUTOR
 from services.indicators.domain.activity.windows import kind_bits
 from services.indicators.domain.activity.work import due_by
 from services.indicators.domain.permission import NOTHING, Permission
-from services.kernel.events import Enrolment
+from services.kernel.dead_letters import RawRecord
+from services.kernel.errors import InvalidMessage
+from services.kernel.events import CohortClosed, CohortCounted, Enrolment, SupportTriggered
 from services.kernel.register import Register
 
 
@@ -33,14 +36,16 @@ class Student:
         handed: by module, when each piece of work was first handed in.
         seen: halves of the ids of events with their days; those of closed days have no meaning.
         granted: from when on each grant runs that the kept state rests on.
+        told: the same of the tutor's grants, and of what rules remember.
+        kept_version: of the consent, as the state has it that was restored.
         changed_ms: the clock at the last change.
         kept: whether there is a state of the student, or one is to be written.
         published: whether the indicators topic may have a record.
     """
 
     __slots__ = (
-        "changed_ms", "enrolled", "enrolments", "granted", "grants", "handed", "kept", "marks", "name", "number",
-        "permitted", "places", "published", "seen", "version", "windows",
+        "changed_ms", "enrolled", "enrolments", "granted", "grants", "handed", "kept", "kept_version", "marks",
+        "name", "number", "permitted", "places", "published", "seen", "told", "version", "windows",
     )  # fmt: skip
 
     def __init__(self, name: str, number: int) -> None:
@@ -54,6 +59,8 @@ class Student:
         self.handed: dict[str, dict[str, int]] = {}
         self.seen: dict[int, int] = {}
         self.granted: dict[str, int] = {}
+        self.told: dict[str, int] = {}
+        self.kept_version = 0
         self.kept = self.published = False
 
     def permit(self, permitted: Permission) -> None:
@@ -63,18 +70,51 @@ class Student:
         self.grants = permitted.indicators
 
 
+@dataclass(slots=True)
+class Pending:
+    """What has changed since the last flush.
+
+    Attributes:
+        changed: students whose state is to be written, in the order of the log.
+        sealed: states of those that did not change any more while the clock went on; written earlier than they are.
+        figures: students whose record is to be published; as of their last change or the last tick that was for all.
+        purged: pseudonyms of which everything must go.
+    """
+
+    changed: dict[Student, None] = field(default_factory=dict)
+    sealed: dict[str, bytes] = field(default_factory=dict)
+    figures: dict[Student, None] = field(default_factory=dict)
+    purged: dict[str, None] = field(default_factory=dict)
+    triggers: list[SupportTriggered] = field(default_factory=list)
+    norms: list[CohortCounted | CohortClosed] = field(default_factory=list)
+    unreadable: list[tuple[RawRecord, InvalidMessage]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything that must be flushed; what is to be published can wait."""
+        return any(getattr(self, name) for name in self.__slots__ if name != "figures")
+
+    def flushed(self) -> None:
+        """All of it is durable; the parts stay the same objects. What is still to be published stays."""
+        for name in self.__slots__:
+            if name != "figures":
+                getattr(self, name).clear()
+
+
 class Students:
     """All students of a partition of whom anything is known.
 
     Attributes:
         by_key: as the records are keyed.
+        pending: what has changed.
+        published: how many have a record.
         store: the tables.
         time: the partition's clock.
     """
 
     def __init__(self, register: Register, store: Store, time: StreamTime) -> None:
-        self.store, self.time = store, time
+        self.store, self.time, self.pending = store, time, Pending()
         self.by_key: dict[bytes, Student] = {}
+        self.published = 0
         self.kinds = kind_bits(a.name for a in register.activities if a.qualifying)
         self.source_numbers = {name: number for number, name in enumerate(store.sources)}
         self._numbered: list[Student] = []
@@ -148,8 +188,15 @@ class Students:
 
     def permit_place(self, student: Student, place: int) -> None:
         """Take over which sources are permitted for a place."""
-        for view, spans in ((FIGURES, student.grants), (TUTOR, student.permitted.tutor)):
-            self.store.roster.permit(place, view, {s: self.time.day_of(span.from_ms) for s, span in spans.items()})
+        ours, day_of = student.grants, self.time.day_of
+        figures = {source: day_of(span.from_ms) for source, span in ours.items()}
+        # The tutor's grant does not cover the whole of its first day, where computing was permitted before it.
+        tutor = {
+            source: day_of(span.from_ms) + (span.from_ms > ours[source].from_ms)
+            for source, span in student.permitted.tutor.items()
+        }
+        self.store.roster.permit(place, FIGURES, figures)
+        self.store.roster.permit(place, TUTOR, tutor)
 
     def leave_place(self, student: Student, module: str) -> None:
         """Forget a place; the activity on the module stays."""
@@ -175,23 +222,47 @@ class Students:
                 self.store.work.hand_in(roster.work_rows[place], {})
         for place in student.places.values():
             roster["stands"][place] = np.nan  # it was compared by what is gone
+            roster["level"][place] = 0  # or reached by it
+
+    def judged(self, student: Student) -> None:
+        """Rules have judged: what they remember of the student rests on the tutor's grants of now."""
+        told = {source: span.from_ms for source, span in student.permitted.tutor.items()}
+        if told != student.told:
+            student.told = told
+            self.mark(student)
+
+    def mark(self, student: Student) -> None:
+        """The student has changed as of now: there is a state to write, and a record to publish."""
+        if not student.kept:
+            self.keep(student)
+        student.changed_ms = self.time.at_ms
+        self.pending.changed[student] = None
 
     def keep(self, student: Student) -> None:
         """There is a state of the student from now on, under the grants of now."""
         student.kept = True
         student.granted = {source: span.from_ms for source, span in student.grants.items()}
 
-    def purge(self, student: Student) -> None:
-        """Forget everything but consent and enrolments."""
+    def publish(self, student: Student, *, yes: bool) -> None:
+        """There is a record of the student from now on, or none any more."""
+        self.published += yes - student.published
+        student.published = yes
+
+    def begin_anew(self, student: Student) -> None:
+        """Forget everything but consent and enrolments: nothing of what it rests on is permitted any more."""
         for source in {source for source, _ in (*student.windows, *student.marks)} | {ASSESSMENT}:
             self.drop_source(student, source)
         for module in list(student.places):
             self.leave_place(student, module)
-        student.seen, student.granted = {}, {}
-        student.changed_ms = 0
-        student.kept = student.published = False
+        student.seen, student.granted, student.told, student.changed_ms = {}, {}, {}, 0
         for module in student.enrolments:
             self.place(student, module)
+
+    def purge(self, student: Student) -> None:
+        """Begin anew, and keep nothing."""
+        self.begin_anew(student)
+        self.publish(student, yes=False)
+        student.kept = False
 
     @staticmethod
     def _unlink(rows: list[list[int]], student: Student, module: str, row: int) -> None:

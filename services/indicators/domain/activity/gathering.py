@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from services.indicators.domain.activity.moments import WORK_DAYS, Moment
-from services.indicators.domain.activity.roster import Roster
+from services.indicators.domain.activity.roster import TUTOR, Roster
 from services.indicators.domain.activity.sessions import merged
 from services.indicators.domain.activity.table import Column
-from services.indicators.domain.activity.windows import Ring, Windows
+from services.indicators.domain.activity.windows import ENDLESS, Ring, Windows
 from services.indicators.domain.activity.work import Asked, Work
-from services.indicators.domain.calendar import Feeds
+from services.indicators.domain.calendar import LEAVE, VACATION, Feeds
 from services.indicators.domain.places import HISTORY_DAYS, NEVER, Bools, Ints, Places
 
 ASSESSMENT = "assessment"  # the source that tells of hand-ins
-_ENDLESS = np.iinfo(np.int32).max
+_RUNNING = (0, VACATION, LEAVE)  # among the reasons to hold a place
 
 
 class Store:
@@ -46,7 +46,7 @@ class Store:
         """
         granted, spans = self.roster.granted_days(view, places), self.roster.spans(places)
         permitted = granted != NEVER
-        granted_day = np.where(permitted, granted, _ENDLESS).min(axis=1, initial=_ENDLESS)
+        granted_day = np.where(permitted, granted, ENDLESS).min(axis=1, initial=ENDLESS)
         back_day = self.feeds.back_day(self.sources, permitted)
         start_day, since_day = spans.since_day(moment.today, granted_day, back_day)
         attended, absent = self._marks(places, permitted, moment)
@@ -65,26 +65,38 @@ class Store:
             late=late,
             missing=missing,
             arrears=arrears,
-            **self._activity(places, permitted, moment, sessions=sessions),
+            **self._activity(places, granted, view, moment, sessions=sessions),
         )
+
+    def running(self, places: Ints, view: str, moment: Moment) -> Ints:
+        """Those of the places that run today, on leave or not, and of which the view permits anything already."""
+        held = self.roster.spans(places).held(moment.today, vacation=moment.vacation)
+        granted = self.roster[view][places]
+        permitted = ((granted != NEVER) & (granted <= moment.today)).any(axis=1)
+        running: Ints = places[np.isin(held, _RUNNING) & permitted]
+        return running
 
     def _granted_work(self, granted: Ints) -> Ints:
         if ASSESSMENT not in self.sources:
             return np.full(len(granted), NEVER, np.int64)
         return granted[:, self.sources.index(ASSESSMENT)]
 
-    def _activity(self, places: Ints, permitted: Bools, moment: Moment, *, sessions: bool) -> dict[str, Any]:
+    def _activity(self, places: Ints, granted: Ints, view: str, moment: Moment, *, sessions: bool) -> dict[str, Any]:
         n, windows = len(places), self.windows
-        rows, place = self._readable(windows, self.roster.window_rows, places, permitted)
+        rows, place = self._readable(windows, self.roster.window_rows, places, granted != NEVER)
         weights, kinds = (np.zeros((n, HISTORY_DAYS), np.int64) for _ in range(2))
         first_day, last_day = (np.full(n, NEVER, np.int64) for _ in range(2))
         if len(rows):
             first = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
             some = place[first]
-            weights[some] = np.add.reduceat(windows.days("first", rows, moment.today), first, axis=0, dtype=np.int64)
-            kinds[some] = np.bitwise_or.reduceat(windows.days("second", rows, moment.today), first, axis=0)
-            first_day[some] = np.minimum.reduceat(windows["first_day"][rows], first)
-            last_day[some] = np.maximum.reduceat(windows["last_day"][rows], first)
+            told = windows.told(rows, moment.today)
+            if view == TUTOR:
+                told = told.since(granted[place, windows["source"][rows]], moment.today)
+            weights[some] = np.add.reduceat(told.sums, first, axis=0, dtype=np.int64)
+            kinds[some] = np.bitwise_or.reduceat(told.kinds, first, axis=0)
+            began = np.minimum.reduceat(told.first_day, first)
+            first_day[some] = np.where(began == ENDLESS, NEVER, began)
+            last_day[some] = np.maximum.reduceat(told.last_day, first)
         spans = [windows.sessions[row] for row in rows.tolist()] if sessions else []
         number, minutes = merged(spans, place[: len(spans)], moment.lasting, n)
         return {
@@ -102,7 +114,8 @@ class Store:
 
     def _readable(self, table: Ring, of: list[list[int]], places: Ints, permitted: Bools) -> tuple[Ints, Ints]:
         rows, place = _rows(of, places)
-        readable = permitted[place, table["source"][rows]]
+        source = table["source"][rows]  # negative where the register does not name it any more
+        readable = (source >= 0) & permitted[place, source]
         return rows[readable], place[readable]
 
 
@@ -120,4 +133,4 @@ def _first_work_day(granted: Ints, start_day: Ints) -> Ints:
     after; so as much time must pass as work is looked back for.
     """
     later = np.where(granted > start_day, granted + WORK_DAYS, start_day)
-    return np.where(granted == NEVER, _ENDLESS, later)
+    return np.where(granted == NEVER, ENDLESS, later)

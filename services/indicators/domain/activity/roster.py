@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -124,6 +124,18 @@ class Roster(Table):
             changed |= (self[name][places] != now).any(axis=1)
             self[name][places] = now
         return places[changed]
+
+    def forget_rules(self, places: Sequence[int], sources: Collection[str]) -> None:
+        """Forget how the rules stand at these places that read any of the sources."""
+        at = np.ix_(places, self._rules.reading(sources))
+        self["episode_day"][at] = self["ended_day"][at] = NEVER
+        self["in_a_row"][at] = 0
+
+    def remembering(self, places: Ints) -> Ints:
+        """Those of the places of which any rule remembers something."""
+        days = ((self[name][places] != NEVER).any(axis=1) for name in ("episode_day", "ended_day"))
+        some: Ints = places[np.logical_or.reduce([*days, self["in_a_row"][places].any(axis=1)])]
+        return some
 
     def with_episodes(self) -> Ints:
         """The places with an open episode."""

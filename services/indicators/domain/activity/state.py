@@ -74,8 +74,9 @@ class StudentState(Struct, array_like=True):
         granted: from when on each source's grant runs, in milliseconds; a later start means a new grant.
         windows, marks, places: by module and source.
         handed: by module, when each piece of work was first handed in.
-        seen: halves of the ids of events by day, while those are open to late events.
-        published: whether the indicators topic has a record of the student.
+        seen: days that are open to late events, with halves of the ids of their events.
+        told: as `granted`, of the tutor's grants that what rules remember rests on.
+        version: of the consent.
     """
 
     form: int = FORM
@@ -85,8 +86,9 @@ class StudentState(Struct, array_like=True):
     marks: list[MarkRow] = field(default_factory=list)
     places: list[PlaceRow] = field(default_factory=list)
     handed: dict[str, dict[str, int]] = field(default_factory=dict)
-    seen: dict[int, bytes] = field(default_factory=dict)
-    published: bool = False
+    seen: list[tuple[int, bytes]] = field(default_factory=list)
+    told: dict[str, int] = field(default_factory=dict)
+    version: int = 0
 
 
 class _Window1(Struct, array_like=True):
@@ -152,14 +154,14 @@ def _from_1(old: _State1) -> StudentState:
 
     Its first day of activity is taken for the first that it remembers.
     """
-    state = StudentState(granted=old.granted, published=old.published)
+    state = StudentState(granted=old.granted)
     for module, known in sorted(old.modules.items()):
         state.windows += [_window_from_1(module, source, window) for source, window in sorted(known.sources.items())]
         if known.episodes:
             memory = Memory({rule: (day, NEVER, 0) for rule, (_, day) in known.episodes.items()})
             state.places.append(PlaceRow(module, memory))
     days = sorted(set(old.seen.values()))
-    state.seen = {day: packed_ids({half for half, seen in old.seen.items() if seen == day}) for day in days}
+    state.seen = [(day, packed_ids({half for half, seen in old.seen.items() if seen == day})) for day in days]
     return state
 
 

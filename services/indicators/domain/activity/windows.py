@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,6 +23,7 @@ AHEAD_DAYS = 3  # an event further ahead of the clock than this is not counted; 
 SLACK_DAYS = RING_DAYS - HISTORY_DAYS - AHEAD_DAYS
 MASK = RING_DAYS - 1  # a day's column is `day & MASK`
 OTHER_KIND = 1 << 31  # the bit of a type of activity that the register does not name
+ENDLESS = np.iinfo(np.int32).max  # of a first day that there is not
 MOST = (1 << 32) - 1  # of a day's sum of weights; more is not told apart
 
 
@@ -29,25 +31,16 @@ class Ring(Table):
     """Two numbers for each row and day; what they are is the owner's.
 
     Attributes:
-        today: the local day of the clock; the days from `oldest` to `newest` are held.
+        today: the local day of the clock.
+        oldest, newest: the first and the last day that are held.
         first, second: flat views of the two planes, for single writes: the day's place is `row * RING_DAYS + (day &
             MASK)`. They are other objects after `new`.
     """
 
     def __init__(self, columns: dict[str, Column] | None = None) -> None:
-        self.today = NEVER
+        self._stand(NEVER)
         planes = dict.fromkeys(("first", "second"), Column(np.uint32, RING_DAYS))
         super().__init__(planes | (columns or {}))
-
-    @property
-    def oldest(self) -> int:
-        """The first day that is held."""
-        return self.newest - RING_DAYS + 1
-
-    @property
-    def newest(self) -> int:
-        """The last day that is held."""
-        return self.today + AHEAD_DAYS
 
     def advance(self, today: int) -> None:
         """The clock has come to a day; an earlier one changes nothing."""
@@ -56,7 +49,11 @@ class Ring(Table):
         begun = np.arange(max(self.newest, today + AHEAD_DAYS - RING_DAYS) + 1, today + AHEAD_DAYS + 1)
         for plane in ("first", "second"):
             self[plane][: self.size, begun & MASK] = 0
-        self.today = today
+        self._stand(today)
+
+    def _stand(self, today: int) -> None:
+        self.today, self.newest = today, today + AHEAD_DAYS
+        self.oldest = self.newest - RING_DAYS + 1
 
     def days(self, plane: str, rows: Ints, today: int) -> Ints:
         """[n, HISTORY_DAYS]; a plane of these rows, column j for the day today - j."""
@@ -85,6 +82,29 @@ class Ring(Table):
         self.first, self.second = (self[plane].data.cast("B").cast("I") for plane in ("first", "second"))
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Activity of n rows: days as of `Ring.days`, and the first and the last day; ENDLESS and NEVER where none is."""
+
+    sums: Ints
+    kinds: Ints
+    first_day: Ints
+    last_day: Ints
+
+    def since(self, days: Ints, today: int) -> Told:
+        """What of it is not before each row's day."""
+        covered = today - np.arange(HISTORY_DAYS) >= days[:, None]
+        sums, kinds = np.where(covered, self.sums, 0), np.where(covered, self.kinds, 0)
+        oldest = today - (HISTORY_DAYS - 1 - np.argmax(sums[:, ::-1] > 0, axis=1))
+        first_day = np.where(sums.any(axis=1), oldest, np.where(self.last_day > today, self.last_day, ENDLESS))
+        return Told(
+            sums,
+            kinds,
+            np.where(self.first_day >= days, self.first_day, first_day),
+            np.where(self.last_day >= days, self.last_day, NEVER),
+        )
+
+
 class Windows(Ring):
     """Activity: sums of weights and types of activity by day, first and last day, and the sessions.
 
@@ -97,6 +117,11 @@ class Windows(Ring):
         days = Column(np.int64, fill=NEVER)
         self.sessions: list[array[int]] = []
         super().__init__({"first_day": days, "last_day": days, "source": Column(np.int64)})
+
+    def told(self, rows: Ints, today: int) -> Told:
+        """All that is held of these rows."""
+        days = (self.days(plane, rows, today) for plane in ("first", "second"))
+        return Told(*days, self["first_day"][rows], self["last_day"][rows])
 
     def begin(self, source: int, day: int, spans: array[int]) -> int:
         """A row for the source of that number in the register, whose first activity was on this day."""
