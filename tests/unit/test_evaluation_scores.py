@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.indicators.domain.places import NEVER
-from services.indicators.evaluation.fairness import SMALLEST_GROUP, gap
+from services.indicators.evaluation.fairness import NOT_KNOWN, SMALLEST_GROUP, gap
 from services.indicators.evaluation.leads import lead
 from services.indicators.evaluation.scores import auc, flagging, lowest
 
@@ -84,6 +84,14 @@ def test_a_gap_is_the_largest_less_the_smallest() -> None:
     assert found.flag_rate == pytest.approx(0.8 - 0.5)
     assert found.precision == pytest.approx(10 / 10 - 10 / 40)
     assert found.groups["a"].base == pytest.approx(15 / 40)
+
+
+def test_whose_group_is_not_known_is_shown_and_not_compared() -> None:
+    labels = np.array([NOT_KNOWN] * 20 + ["a"] * 20 + ["b"] * 20, object)
+    flags = np.array([True] * 20 + [True] * 10 + [False] * 10 + [True] * 5 + [False] * 15)
+    found = gap(labels, flags, flags)
+    assert found.groups[NOT_KNOWN].flagged == 1
+    assert found.flag_rate == pytest.approx(0.25)
 
 
 def test_small_groups_are_left_out() -> None:

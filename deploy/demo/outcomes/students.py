@@ -13,7 +13,7 @@ import numpy as np
 
 from deploy.demo.outcomes.tables import CODES, Columns, Wanted, whole
 from services.indicators.domain.places import Bools, Floats, Ints
-from services.indicators.evaluation.fairness import Labels
+from services.indicators.evaluation.fairness import NOT_KNOWN, Labels
 from services.kernel.errors import ConfigurationError
 
 NOT_PASSING = ("Fail", "Withdrawn")
@@ -152,4 +152,4 @@ def _labels(column: Labels) -> Labels:
     return np.array([_LABELS.get(label, label) for label in column], object)
 
 
-_LABELS = {"": "not known", "10-20": "10-20%"}
+_LABELS = {"": NOT_KNOWN, "10-20": "10-20%"}

@@ -17,6 +17,7 @@ from services.indicators.domain.places import Bools, Floats
 from services.indicators.evaluation.scores import share
 
 SMALLEST_GROUP = 10
+NOT_KNOWN = "not known"  # of a student's attribute: shown, but no group to compare with
 
 Labels = NDArray[np.object_]  # [n]; the group of each student, a str
 
@@ -39,7 +40,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How far the groups of one attribute lie apart: the largest less the smallest; None with fewer than two."""
+    """How far the groups of one attribute lie apart: the largest less the smallest; None with fewer than two.
+
+    Those whose group is not known are no group to compare with.
+    """
 
     flag_rate: float | None
     precision: float | None
@@ -54,9 +58,10 @@ def gap(labels: Labels, flags: Floats | Bools, outcome: Bools) -> Gap:
         str(name): Group(None) if name in hidden else _group(flags[labels == name], outcome[labels == name])
         for name in names
     }
+    known = [group for name, group in groups.items() if name != NOT_KNOWN]
     return Gap(
-        flag_rate=_spread(group.flagged for group in groups.values()),
-        precision=_spread(group.precision for group in groups.values()),
+        flag_rate=_spread(group.flagged for group in known),
+        precision=_spread(group.precision for group in known),
         groups=groups,
     )
 
