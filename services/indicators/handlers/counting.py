@@ -136,12 +136,12 @@ class Counting:
         student.seen = {half: day for half, day in student.seen.items() if day >= open_day}
 
     def _pass(self, student: Student, event: ActivityRecorded, day: int) -> None:
-        """Take in an event that is no activity: it may be a mark of absence."""
+        """Take in an event that is no activity: it may be a mark of absence, or a hand-in."""
         if not student.kept:
             self._students.keep(student)
         if not len(student.seen) % _IDS:
             self._forget_ids(student)
-        if event.source == _ATTENDANCE:
+        if event.assessment is not None or event.source == _ATTENDANCE:
             self._mark(student, event, day)
 
     def _mark(self, student: Student, event: ActivityRecorded, day: int) -> None:
