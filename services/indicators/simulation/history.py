@@ -24,6 +24,7 @@ from services.kernel.settings import KafkaSettings
 from services.kernel.topics import ACTIVITY_EVENTS, CONSENT_STATE, ENROLMENTS, Topic
 
 _PATIENCE_MS = 10_000
+_BOOTSTRAP_MS = 5_000
 _SILENCE_S = 30.0  # without a record, before the end is reached
 _decode_event, _decode_consent = decoder(ACTIVITY_EVENTS), decoder(CONSENT_STATE)
 
@@ -121,7 +122,7 @@ class History:
         try:
             consumer = KafkaConsumer(
                 bootstrap_servers=self._kafka.bootstrap.split(","),
-                bootstrap_timeout_ms=_PATIENCE_MS,
+                bootstrap_timeout_ms=_BOOTSTRAP_MS,
                 client_id=client_id("simulate"),
                 isolation_level="read_committed",
                 enable_auto_commit=False,

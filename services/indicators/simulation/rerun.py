@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from services.indicators.domain.cohort import INDEX_PARTS, merge
 from services.indicators.handlers import Partition
-from services.indicators.simulation.history import History
 from services.indicators.simulation.loads import Alert
 from services.kernel.clock import day_number
+from services.kernel.dead_letters import RawRecord
+from services.kernel.events import CohortCounted
 from services.kernel.register import Register
 from services.kernel.settings import Settings
+
+Told = Callable[[int], None]  # how many records more
+
+
+class Log(Protocol):
+    """What there is to replay, by partition; `history.History` reads it from a stack."""
+
+    @property
+    def partitions(self) -> Sequence[int]:
+        """Their numbers."""
+        ...
+
+    def consents(self, partition: int) -> Iterator[RawRecord]:
+        """All consents, in order."""
+        ...
+
+    def enrolments(self, partition: int) -> Iterator[RawRecord]:
+        """All enrolments, in order."""
+        ...
+
+    def events(self, partition: int) -> Iterator[Sequence[RawRecord]]:
+        """Batches of events and ticks, in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,34 +47,68 @@ class Run:
     end_ms: int
 
 
-def rerun(history: History, register: Register, settings: Settings, told: Callable[[int], None]) -> Run:
-    """Replay all partitions by a register; `told` is given the number of records of each batch.
+def rerun(log: Log, register: Register, settings: Settings, told: Told) -> Run:
+    """Replay all partitions by a register, as of the students' present consents.
 
     Raises:
         ConfigurationError: the register declares what there is no code for.
         TransientError: the broker does not answer.
     """
+    replayed = [_Replayed.begun(log, number, Partition(register, settings, number=number)) for number in log.partitions]
     alerts: list[Alert] = []
-    end_ms = 0
-    for number in history.partitions:
-        partition = _begun(history, number, Partition(register, settings))
-        for batch in history.events(number):
-            partition.apply(batch, consent_is_complete=True)
-            told(len(batch))
-        alerts += _opened(partition)
-        end_ms = max(end_ms, partition.clock_ms)
-    return Run(alerts, end_ms)
+    all_wait = True
+    while all_wait:
+        waits = [one.go_on(told) for one in replayed]
+        all_wait = all(waits)
+        if all_wait:
+            _compare(replayed)
+        alerts += (alert for one in replayed for alert in one.take())
+    return Run(alerts, max(one.partition.clock_ms for one in replayed))
 
 
-def _begun(history: History, number: int, partition: Partition) -> Partition:
-    for record in history.consents(number):
-        partition.consent(record)
-    for record in history.enrolments(number):
-        partition.enrolments(record)
-    partition.reconcile()
-    return partition
+def _compare(replayed: Sequence[_Replayed]) -> None:
+    """Let those go on that wait for the earliest week; all have counted it that have come to it."""
+    day = min(one.partition.waiting for one in replayed if one.partition.waiting is not None)
+    waiting = [one.partition for one in replayed if one.partition.waiting == day]
+    counted = [record for partition in waiting for record in partition.counted if isinstance(record, CohortCounted)]
+    norms = merge(day, counted, INDEX_PARTS)
+    for partition in waiting:
+        partition.compare(norms)
 
 
-def _opened(partition: Partition) -> list[Alert]:
-    triggers = partition.changes().triggers
-    return [Alert(t.student, t.rule, day_number(t.day)) for t in triggers if t.state == "opened"]
+@dataclass(slots=True)
+class _Replayed:
+    """A partition, and what of its log it has not applied yet."""
+
+    partition: Partition
+    batches: Iterator[Sequence[RawRecord]]
+    rest: Sequence[RawRecord] = field(default_factory=list)
+
+    @classmethod
+    def begun(cls, log: Log, number: int, partition: Partition) -> _Replayed:
+        for record in log.consents(number):
+            partition.consent(record)
+        for record in log.enrolments(number):
+            partition.enrolments(record)
+        partition.reconcile()
+        return cls(partition, log.events(number))
+
+    def go_on(self, told: Told) -> bool:
+        """Apply what can be; gives whether it waits for the others, and has not come to the end of its log."""
+        while self.partition.waiting is None:
+            if not self.rest:
+                batch = next(self.batches, None)
+                if batch is None:
+                    return False
+                self.rest = batch
+            done = self.partition.apply(self.rest, consent_is_complete=True)
+            told(done)
+            self.rest = self.rest[done:]
+        return True
+
+    def take(self) -> list[Alert]:
+        """The alerts since the last time."""
+        triggers = self.partition.changes(publish=False).triggers
+        alerts = [Alert(t.student, t.rule, day_number(t.day)) for t in triggers if t.state == "opened"]
+        self.partition.flushed()
+        return alerts
