@@ -15,6 +15,7 @@ FORMS = (".svg", ".png", ".pdf")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000")
 STYLE: Any = {  # matplotlib names each of its settings in a type
     "svg.hashsalt": "signpost",  # the same figures give the same file
+    "svg.fonttype": "none",  # text stays text: small, and readable to a machine
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
