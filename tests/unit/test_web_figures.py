@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from dataclasses import fields
 
+import numpy as np
 import pytest
 from msgspec import structs
 
+from services.indicators.domain.cohort import cohort_figures
+from services.indicators.domain.cohort.comparison import COLUMNS
+from services.indicators.domain.formulas import FORMULAS
 from services.kernel.events import Indicator, ModuleIndicators
 from services.kernel.register import load_register
 from services.kernel.web.i18n.catalogs import SHARED, Languages, speaking
 from services.kernel.web.i18n.figures import Explained, FigureWords, held, needs, unsaid
 from services.kernel.web.i18n.formats import amount, weekday
+from tests.support.columns import places_of
+from tests.support.reference import History
 
 REGISTER = load_register()
 LANGUAGES = Languages(SHARED)
@@ -138,6 +145,14 @@ def test_both_languages_say_the_value_and_the_same_inputs(entry: object) -> None
     says, welsh = entry.says, entry.told("cy").says  # type: ignore[attr-defined]  # an indicator of the register
     assert "value" in needs(says)
     assert needs(says) == needs(welsh)
+
+
+def test_sentences_name_what_their_formulas_are_made_from() -> None:
+    start = dt.date(2026, 1, 12)
+    places = places_of([History(start=start, since=start)], dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
+    none = cohort_figures(np.full((1, len(COLUMNS)), np.nan), np.zeros(1, np.int64), [None])
+    figures = {name: formula(places) for name, formula in FORMULAS.items()} | none
+    assert [e.name for e in REGISTER.indicators if needs(e.says) - {"value", *figures[e.name].inputs}] == []
 
 
 @pytest.mark.requirement("R7")

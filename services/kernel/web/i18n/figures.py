@@ -19,7 +19,6 @@ from services.kernel.web.i18n.catalogs import gettext, language
 from services.kernel.web.i18n.formats import amount, listed, weekday
 
 Reader = Literal["student", "tutor"]
-COMPARED_WITH = "students"  # the input that says with how many a figure compares; only those that do have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class FigureWords:
 
     def _said(self, entry: IndicatorEntry, indicator: Indicator, figures: ModuleIndicators) -> Explained:
         says = self.sentence(entry.name, indicator.value, indicator.inputs)
-        if figures.cohort_day is not None and COMPARED_WITH in indicator.inputs:
+        if figures.cohort_day is not None and entry.cohort:
             says = gettext("%(sentence)s As of %(day)s.", sentence=says, day=weekday(figures.cohort_day))
         told = entry.told(language())
         return Explained(
