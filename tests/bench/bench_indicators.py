@@ -20,6 +20,7 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.kernel.settings import KafkaSettings
+from tests.bench.indicators import agreement
 from tests.bench.indicators.log import Advance, running_broker, write
 from tests.bench.indicators.machine import machine
 from tests.bench.indicators.measured import Measured, medians
@@ -60,6 +61,19 @@ def readings(log: Log, small: Log, folder: Path, say: Callable[[str], None]) -> 
     return {BARE: found.pop(BARE), **found}
 
 
+def check_peers(small: Log, folder: Path, progress: Progress) -> None:
+    """Let each peer read the small log, and compare what it wrote with what is right."""
+    wanted = agreement.expected(small.workload)
+    for name, command in commands(progress.console.print).items():
+        if name != BARE:
+            checking = progress.add_task(f"check: {name}", total=small.records)
+
+            def look(topic: str, name: str = name) -> None:
+                agreement.check(name, agreement.said_by(small.kafka, topic), wanted)
+
+            run_peer(small.kafka, command, folder, small.records, partial(progress.advance, checking), look=look)
+
+
 def measure(variants: dict[str, tuple[Log, Reading]], rounds: int, progress: Progress) -> dict[str, list[Measured]]:
     """Let all read in turn, as often as there are rounds."""
     found: dict[str, list[Measured]] = defaultdict(list)
@@ -95,8 +109,9 @@ def _ratio(speed: dict[str, int], name: str, other: int | None) -> float | None:
     "--small-events", default=40_000, show_default=True, help="at least, in the log for the ordinary Faust way"
 )
 @click.option("--rounds", default=3, show_default=True)
+@click.option("--unchecked", is_flag=True, help="do not check first that the peers do the job")
 @click.option("--only", multiple=True, help="a variant, as in the table; may be repeated")
-def main(events: int, small_events: int, rounds: int, only: Sequence[str]) -> None:
+def main(events: int, small_events: int, rounds: int, only: Sequence[str], *, unchecked: bool) -> None:
     """Measure, show, and write the figures down."""
     ran_on = machine()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -107,6 +122,8 @@ def main(events: int, small_events: int, rounds: int, only: Sequence[str]) -> No
             small = Log(
                 KafkaSettings(bootstrap=bootstrap, namespace="small-"), Workload.of_events(small_events), progress
             )
+            if not unchecked:
+                check_peers(small, folder, progress)
             variants = readings(log, small, folder, progress.console.print)
             chosen = {name: variant for name, variant in variants.items() if not only or name in only}
             figures = result(measure(chosen, rounds, progress), log, small, ran_on)

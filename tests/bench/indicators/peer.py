@@ -57,10 +57,19 @@ def commands(say: Callable[[str], None]) -> dict[str, Sequence[str]]:
     return found
 
 
-def run_peer(
-    kafka: KafkaSettings, command: Sequence[str], folder: Path, records: int, advance: Callable[[int], object]
+def run_peer(  # noqa: PLR0913 - the last is for those who want to see what it wrote
+    kafka: KafkaSettings,
+    command: Sequence[str],
+    folder: Path,
+    records: int,
+    advance: Callable[[int], object],
+    *,
+    look: Callable[[str], None] | None = None,
 ) -> Measured:
-    """Read the whole log with it from nothing; gives what it took from its first record to its last."""
+    """Read the whole log with it from nothing; gives what it took from its first record to its last.
+
+    `look` is called with the name of the topic that it wrote to, once it has ended in good order.
+    """
     name = f"peer-{time.time_ns()}"
     place = folder / name
     place.mkdir()
@@ -69,6 +78,10 @@ def run_peer(
     with _topics(kafka, name), _running([*command, *arguments], log) as process:
         lines = _lines(process, log, records, advance)
         memory = peak_memory(process.pid)
+        if look:
+            process.terminate()
+            process.wait(_PATIENCE_S)
+            look(f"{name}-figures")
     shutil.rmtree(place)
     taken, seconds = lines[-1].records - lines[0].records, lines[-1].at - lines[0].at
     return Measured(taken / seconds, (lines[-1].cpu_s - lines[0].cpu_s) / taken * 1e6, memory)
