@@ -195,16 +195,14 @@ def university(
     placed: Placed, registered: Sequence[Registration], found: Clicks, work: Work, invention: Invention
 ) -> University:
     """People, tutors and consents around the presentation; the consents cover every click."""
-    presentation = placed.presentation
+    presentation, last_day = placed.presentation, _last_day(placed.presentation, found)
     students = [_student(registration) for registration in registered]
     ids = [student.id for student in students]
     tutors = [_tutor(presentation, n) for n in range(-(-len(students) // STUDENTS_A_TUTOR))]
     return University(
         people=(*tutors, *students),
         modules=(Module(presentation.slug, f"Module {presentation.module}, presentation {presentation.code}"),),
-        enrolments=tuple(
-            _enrolment(placed, registration, _last_day(presentation, found), work) for registration in registered
-        ),
+        enrolments=tuple(_enrolment(placed, registration, last_day, work) for registration in registered),
         tutoring=groups([tutor.id for tutor in tutors], ids, invention.seed),
         consents=tuple(Consent(student, _choice(student, invention), "en") for student in ids),
         consent_from=placed.span.moment(found.first_day - CONSENT_LEAD_DAYS),
@@ -254,8 +252,9 @@ def _enrolment(placed: Placed, registration: Registration, last_day: int, work: 
 
 
 def _day(placed: Placed, found: Clicks, work: Work, offset: int) -> Day:
-    by_source = {ASSESSMENT: _handed_in(placed, work, offset), VLE: _clicked(placed, found, offset)}
-    return Day(placed.span.date(offset), {source: sorted(events, key=in_order) for source, events in by_source.items()})
+    handed_in, clicked = _handed_in(placed, work, offset), _clicked(placed, found, offset)
+    by_source = {ASSESSMENT: sorted(handed_in, key=in_order), VLE: sorted(clicked, key=in_order)}
+    return Day(placed.span.date(offset), by_source)
 
 
 def _handed_in(placed: Placed, work: Work, offset: int) -> Iterator[Event]:
@@ -274,9 +273,7 @@ def _handed_in(placed: Placed, work: Work, offset: int) -> Iterator[Event]:
 def _clicked(placed: Placed, found: Clicks, offset: int) -> Iterator[Event]:
     packed = found.by_day.get(offset, array("q"))
     rows = sorted(zip(packed[::3], packed[1::3], packed[2::3], strict=True))
-    for (student, site, count), ordinal in _with_ordinals(rows):
-        if count <= 0:
-            continue
+    for (student, site, count), ordinal in ((row, ordinal) for row, ordinal in _with_ordinals(rows) if row[2] > 0):
         yield Event(
             id=deterministic_id("oulad", placed.presentation.name, student, site, offset, ordinal),
             student=f"oulad-{student}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from json import dumps
 from pathlib import Path
 
 from deploy.local.identity.people import Client, Somebody
@@ -32,21 +31,6 @@ def register(folder: StateFolder) -> Path | None:
         return Path(own)
     demo = folder.register / SHIPPED.name
     return demo if demo.is_file() else None
-
-
-def operator(folder: StateFolder, run: RunFile, secrets: Secrets) -> str:
-    """The settings with which an operator's commands reach this run, as TOML."""
-    consent = _own(folder, run, secrets)["consent"]
-    lines = [
-        f"clock = {dumps(run.clock)}",
-        *(f"register_file = {dumps(str(file.resolve()))}" for file in filter(None, [register(folder)])),
-        f"[kafka]\nbootstrap = {dumps(run.bootstrap)}",
-        f"[institution]\npseudonym_secret = {dumps(secrets.pseudonym_secret)}",
-        "[consent]",
-        f"database_url = {dumps(consent['SIGNPOST_CONSENT__DATABASE_URL'])}",
-        f"signing_key_file = {dumps(consent['SIGNPOST_CONSENT__SIGNING_KEY_FILE'])}",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def services(folder: StateFolder, run: RunFile, secrets: Secrets) -> list[Program]:

@@ -123,15 +123,6 @@ class StateFolder:
         """Of the demo's own policy register and the versions before it; a folder."""
         return self.path / "register"
 
-    @property
-    def operator(self) -> Path:
-        """Of the settings with which an operator's commands reach this run, for SIGNPOST_CONFIG."""
-        return self.path / "operator.toml"
-
-    def save_operator(self, text: str) -> None:
-        """Write those settings, which hold a secret."""
-        self._put(self.operator.name, text.encode())
-
     def secrets(self) -> Secrets:
         """The secrets; those that are missing, on a first run all, are made now."""
         known = self._read("secrets.json", dict[str, str]) or {}
@@ -173,12 +164,10 @@ class StateFolder:
             ) from error
 
     def _write(self, name: str, content: Any) -> None:
-        self._put(name, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-
-    def _put(self, name: str, text: bytes) -> None:
         """Whole or not at all, and readable by the owner only."""
         file = self.path / name
         new = file.with_suffix(".new")
+        text = msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
             opened.write(text)
         new.replace(file)

@@ -197,7 +197,6 @@ class _Run:
         stack.save(folder.stack)
         if run.clock == "replay":
             own_register.write(folder.register, self._span(demo))
-        folder.save_operator(environment.operator(folder, run, secrets))
         return stack
 
     def _span(self, demo: Demo) -> Span:

@@ -47,6 +47,7 @@ class Ticks:
         self.clock: Clock = service_clock(mode, self._stream)
         self._log, self._turnstile, self._feeds, self._metrics = log_, turnstile, feeds, metrics
         self._recovered = False
+        metrics.live.set(mode == "live")
 
     def problem(self) -> str | None:
         """For a health check."""

@@ -18,8 +18,7 @@ EventId = Annotated[str, Meta(min_length=32, max_length=32)]  # `ids.determinist
 Slug = Annotated[str, Meta(min_length=1, max_length=200)]
 Milliseconds = Annotated[int, Meta(ge=0)]
 IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-# A piece of work's name, as the directory has it and systems send it: never a text.
-WORK_NAME, LONGEST_WORK_NAME = r"^[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*\Z", 100
+WORK_NAME, LONGEST_WORK_NAME = r"^[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*\Z", 100  # a piece of work's: never a text
 WorkName = Annotated[str, Meta(min_length=1, max_length=LONGEST_WORK_NAME, pattern=WORK_NAME)]
 
 

@@ -40,6 +40,7 @@ class IngestMetrics(_Metrics):
         self.consent_age = self._gauge("door_consent_age_seconds", "Age of the door's view of consent")
         self.consent_students = self._gauge("door_consent_students", "Students in the door's view of consent")
         self.tick = self._gauge("clock_tick_timestamp_seconds", "The last tick that the door wrote")
+        self.live = self._gauge("clock_live", "Whether the door keeps the clock by its machine; not so in a replay")
         self.heard = self._gauge(
             "source_heard_timestamp_seconds", "When a kind of source was last heard, as the last tick says", "source"
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +23,7 @@ from tests.support.running_services import running_services
 from tests.support.waiting import eventually
 
 CONFIGURATION = CHECKOUT / "deploy" / "prometheus" / "prometheus.yml"
+RULES = CONFIGURATION.with_name("rules.yml")
 SERVICES = {"consent", "ingest", "indicators", "notify"}
 ONE_METRIC_OF_EACH = {
     "signpost_outbox_backlog": {"consent", "notify"},
@@ -45,6 +49,7 @@ def configuration_for(ports: Ports) -> str:
 def running_prometheus(folder: Path, run: RunFile) -> Iterator[httpx2.Client]:
     """A client of a Prometheus that watches the run."""
     (folder / "prometheus.yml").write_text(configuration_for(run.ports))
+    shutil.copy(RULES, folder)
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
@@ -89,6 +94,39 @@ def lint(exposed: str) -> list[str]:
 def test_the_shipped_configuration_is_valid() -> None:
     done = promtool("check", "config", CONFIGURATION)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("series", "alerts"),
+    [
+        ({'signpost_feed_stale{source="vle",partition="2"}': "1x120"}, {"SignpostFeedStale"}),
+        ({'signpost_feed_stale{source="vle",partition="2"}': "0x120"}, set()),
+        ({'signpost_episodes_held_total{reason="feed-stale"}': "0x60 3x60"}, {"SignpostStartsHeld"}),
+        ({'signpost_episodes_held_total{reason="vacation"}': "0x60 3x60"}, set()),
+        (
+            {"signpost_clock_tick_timestamp_seconds": "-7200x120", "signpost_clock_live": "1x120"},
+            {"SignpostClockStopped"},
+        ),
+        ({"signpost_clock_tick_timestamp_seconds": "-7200x120", "signpost_clock_live": "0x120"}, set()),
+        ({"signpost_consent_receipts_oldest_seconds": "61x120"}, {"SignpostDecisionNotObeyed"}),
+    ],
+)
+def test_an_alert_is_raised_when_somebody_should_look_and_not_else(
+    tmp_path: Path, series: dict[str, str], alerts: set[str]
+) -> None:
+    """Judged by Prometheus itself, two hours on."""
+    quiet = [{"eval_time": "120m", "alertname": name} for name in re.findall(r"alert: (\w+)", RULES.read_text())]
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "1m", "input_series": inputs, "alert_rule_test": quiet}
+    (tmp_path / "test.yml").write_text(json.dumps({"rule_files": [str(RULES)], "tests": [test]}))
+    done = promtool("test", "rules", tmp_path / "test.yml")  # says of each alert that it was not expected
+    assert set(re.findall(r"alertname: ?(\w+),", done.stdout + done.stderr)) == alerts
+
+
+def test_every_alert_leads_to_a_heading_that_says_what_to_do() -> None:
+    for place, _, heading in (runbook.partition("#") for runbook in re.findall(r"runbook: (\S+)", RULES.read_text())):
+        headings = re.findall(r"^#+ (.*)$", (CHECKOUT / place).read_text(), re.MULTILINE)
+        assert not heading or heading in {re.sub(r"[^a-z0-9 -]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
 def test_prometheus_reads_every_service(tmp_path: Path, kafka_settings: KafkaSettings) -> None:

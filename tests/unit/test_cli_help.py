@@ -34,6 +34,7 @@ COMMANDS = (
     "consent rotate-key",
     "consent reread-enrolments",
     "consent republish",
+    "indicators explain",
 )
 WIDTH = 80
 

@@ -24,8 +24,8 @@ HEAD = "in_force_from = 2026-01-01\nmaterial = true\n"
 IN_USE = {
     "2026-1.cy": "258c27a5ef6a90f31ed7537891bced63abedb483dbd0eb2a4a661e8bd272546e",
     "2026-1.en": "56bf0cfe7f36309debb1cff591bb1e2a0eed86e67f4870e9902c48ba3410507c",
-    "2026-2.cy": "ddd4a81ac2799e5843b3bb7640a3794b5db0458ee74df874ddd6c7b65a478901",
-    "2026-2.en": "295cba0af99a28ebcaa7bfeffae9c6e6d8dea2bd41a991ff0f965203b8c3db26",
+    "2026-2.cy": "0e0619b0fa4e717af0e4e0fcf1bcbb158f13b48b6a221a25dc3c050cf78d62e3",
+    "2026-2.en": "4b02fd8aa48cc98e5e194e0350414b159d9d95a0e9a3e9cc2f59e62547418a97",
 }
 
 

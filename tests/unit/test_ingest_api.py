@@ -251,39 +251,6 @@ def test_a_bug_of_ours_shows_no_values(door: DoorInMemory, capsys: pytest.Captur
     assert "31000001" not in printed.out + printed.err
 
 
-def test_the_clock_is_set_and_told(door: DoorInMemory) -> None:
-    assert door.client.get("/v1/clock").json() == {"mode": "replay", "at_ms": None}
-    answer = door.post({"at_ms": AT_MS}, "/v1/clock")
-    assert (answer.status_code, answer.json()) == (200, {"mode": "replay", "at_ms": AT_MS})
-    assert door.log.records == [AT_MS]
-    back = door.post({"at_ms": AT_MS - 1}, "/v1/clock")
-    assert (back.status_code, back.json()["reason"]) == (409, "clock-refused")
-
-
-def test_a_replayer_says_with_a_tick_what_it_has_sent_by_then(door: DoorInMemory) -> None:
-    door.post(event("31000001"))
-    assert door.post({"at_ms": AT_MS, "heard": {"vle": AT_MS - 5}}, "/v1/clock").status_code == 200
-    assert door.post({"at_ms": AT_MS}, "/v1/clock").status_code == 200
-    assert door.log.heard == [{"vle": AT_MS - 5}, {}]
-    assert door.metrics.registry.get_sample_value("signpost_source_heard_timestamp_seconds", {"source": "vle"})
-
-
-@pytest.mark.parametrize(
-    ("heard", "word"), [({"library": AT_MS}, "vle"), ({"vle": AT_MS + 1}, "after the tick"), ({"vle": "now"}, "int")]
-)
-def test_what_no_replayer_can_have_heard_is_refused(door: DoorInMemory, heard: Any, word: str) -> None:
-    answer = door.post({"at_ms": AT_MS, "heard": heard}, "/v1/clock")
-    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid-field")
-    assert word in answer.json()["detail"]
-    assert door.log.records == []
-
-
-@pytest.mark.parametrize("body", [{}, {"at_ms": "now"}, {"at_ms": -1}, {"at_ms": 10**15}, {"at_ms": 1, "x": 1}, []])
-def test_a_wrong_time_is_refused(door: DoorInMemory, body: Any) -> None:
-    assert door.post(body, "/v1/clock").status_code == 422
-    assert door.log.records == []
-
-
 @pytest.mark.requirement("R1")
 def test_an_expired_grant_no_longer_lets_its_own_time_in(door: DoorInMemory) -> None:
     student = student_of("31000001")

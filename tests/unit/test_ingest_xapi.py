@@ -18,11 +18,9 @@ from services.kernel.register import load_register
 from tests.support.door import AT_MS, HOME_PAGE, statement
 
 REGISTER = load_register()
+READER = Reader(Screen(REGISTER), {verb: entry.name for verb, entry in REGISTER.verbs_of("vle").items()})
 NOW_MS = AT_MS + 5000
 LMS = "https://vle.university.example"
-ASSIGNMENTS = f"{LMS}/mod/assign/view.php?id="
-SUBMIT = {"id": "http://activitystrea.ms/schema/1.0/submit"}
-ATTENDED = {"id": "http://adlnet.gov/expapi/verbs/attended"}
 FULL: dict[str, Any] = {
     "id": "7ccd3322-e1a5-411a-a67d-6a735c76f119",
     "actor": {"objectType": "Agent", "name": "N", "account": {"homePage": HOME_PAGE, "name": "31000001"}},
@@ -65,20 +63,13 @@ FULL: dict[str, Any] = {
 }
 
 
-def read(
-    *statements: Any,
-    home_page: str | None = HOME_PAGE,
-    latest_ms: int | None = None,
-    source: str = "vle",
-    assignments: str | None = None,
-) -> Reading:
+def read(*statements: Any, home_page: str | None = HOME_PAGE, latest_ms: int | None = None) -> Reading:
     """Read an array of statements."""
-    verbs = {verb: activity.name for verb, activity in REGISTER.verbs_of(source).items()}
-    return Reader(Screen(REGISTER), verbs).read(
+    return READER.read(
         json.dumps(statements).encode(),
         10,
         home_page=home_page,
-        assignments=assignments,
+        assignments=None,
         now_ms=NOW_MS,
         latest_ms=latest_ms,
         new_id=Secrets("s").event_id,
@@ -187,32 +178,6 @@ def test_a_statement_without_an_id_gets_one_of_its_content() -> None:
     assert read(statement("31000001")).ids == [first]
     assert len({first, again, other}) == 3
     assert uuid.UUID(first).version == 5
-
-
-@pytest.mark.parametrize(("source", "activity"), [("attendance", "attended"), ("vle", "collaboration")])
-def test_who_attended_is_a_mark_where_the_register_of_attendance_says_so(source: str, activity: str) -> None:
-    """A video conference in the learning environment is none."""
-    [claim] = read(statement("31000001", verb=ATTENDED), source=source).claims
-    assert claim.activity == activity
-
-
-@pytest.mark.parametrize(
-    ("object_id", "verb", "assessment"),
-    [
-        (f"{ASSIGNMENTS}4711", SUBMIT, "4711"),
-        (f"{ASSIGNMENTS}Essay%2D1", SUBMIT, "Essay-1"),
-        (f"{ASSIGNMENTS}4711&action=view", SUBMIT, None),
-        (f"{ASSIGNMENTS}{'x' * 101}", SUBMIT, None),
-        (f"{LMS}/mod/quiz/view.php?id=4711", SUBMIT, None),
-        (f"{ASSIGNMENTS}4711", {"id": "http://id.tincanapi.com/verb/viewed"}, None),
-    ],
-)
-def test_work_handed_in_has_its_name_where_the_system_s_entry_says_how_its_ids_begin(
-    object_id: str, verb: dict[str, str], assessment: str | None
-) -> None:
-    sent = statement("31000001", verb=verb, object={"id": object_id})
-    assert [claim.assessment for claim in read(sent, assignments=ASSIGNMENTS).claims] == [assessment]
-    assert [claim.assessment for claim in read(sent).claims] == [None]
 
 
 def test_without_a_timestamp_it_happened_on_arrival() -> None:

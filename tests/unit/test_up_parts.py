@@ -172,19 +172,3 @@ def test_the_run_s_own_register_declares_the_vacation_of_the_term(tmp_path: Path
 def test_a_short_term_needs_no_register_of_its_own(tmp_path: Path) -> None:
     """It has no vacation."""
     assert own_register.write(tmp_path / "register", Span(dt.date(2026, 9, 28), 14, ZoneInfo("Europe/London"))) is None
-
-
-def test_an_operator_reaches_the_run_with_the_settings_that_it_wrote(
-    folder: StateFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """For nobody else to read, since they hold the secret of the pseudonyms."""
-    own_register.write(folder.register, Span(dt.date(2026, 9, 28), 70, ZoneInfo("Europe/London")))
-    folder.save_operator(environment.operator(folder, _run(Ports()), folder.secrets()))
-    assert stat.S_IMODE(folder.operator.stat().st_mode) == 0o600
-    monkeypatch.setenv("SIGNPOST_CONFIG", str(folder.operator))
-    settings = load_settings()
-    assert settings.kafka.bootstrap == "127.0.0.1:9"
-    assert settings.institution.pseudonym_secret
-    assert settings.institution.pseudonym_secret.get_secret_value() == folder.secrets().pseudonym_secret
-    assert settings.consent.database_url.endswith("state/consent.db")
-    assert load_register(settings.register_file).vacations

@@ -47,7 +47,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """That somebody of the staff looked at what the student has decided: for which request, or for what reason."""
+    """That somebody of the staff looked at what the student has decided or how figures came about, and why."""
 
     at_ms: int
     role: str
@@ -105,9 +105,10 @@ class Parts:
         ]
 
     def looks(self, student: str) -> list[Look]:
-        """Who of the staff looked at what the student has decided, the latest first."""
+        """Who of the staff looked at what the student has decided, or into their figures, the latest first."""
+        titles = (self.title, self.system, self.view)
         return [
-            Look(look.at_ms, look.role, _in_words(look.what, self.title, self.system), _request(look), look.reason)
+            Look(look.at_ms, look.role, _in_words(look.what, *titles), _request(look), look.reason)
             for look in self.requests.looks_at(student)
         ]
 
@@ -120,6 +121,11 @@ class Parts:
         """A source in the register's words and the reader's language."""
         declared = self.register.source.get(source)
         return declared.told(language()).title if declared else source
+
+    def view(self, name: str) -> str:
+        """Something that staff may see in the register's words, without what it takes; its name where it has none."""
+        declared = next((view for view in self.register.views if view.name == name), None)
+        return declared.told(language()).title.partition(";")[0] if declared else name
 
     def purposes(self) -> list[tuple[str, str, None]]:
         """What a change of consent can be about, as options of a form."""
