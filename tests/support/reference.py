@@ -91,6 +91,22 @@ def figures(history: History, now: dt.datetime) -> dict[str, float | str]:
     }
 
 
+def made_from(history: History, now: dt.datetime) -> dict[str, dict[str, float]]:
+    """What figures that can be said were made from, by name; those that are not here were made from nothing else."""
+    asked, told = _Asked(history, now), figures(history, now)
+    week, before = asked.window(7), asked.window(28)[7:]
+    marks = asked.marks()
+    inputs: dict[str, dict[str, float]] = {
+        "own-trend": {"last-week": asked.volume(week), "weeks-before": asked.volume(before) / 3},
+        "session-minutes-7": {"sessions": len(asked.sessions())},
+        "regularity": {"active-days": len(asked.active(28))},
+        "late-work": {"due": len(asked.fallen_due())},
+        "missing-work": {"due": len(asked.fallen_due())},
+        "attendance": {"attended": sum(marks), "expected": len(marks)},
+    }
+    return {name: values for name, values in inputs.items() if not isinstance(told[name], str)}
+
+
 def weekly_active_days(history: History, now: dt.datetime) -> tuple[int, ...]:
     """Active days in each of eight times seven days, the last of which ends today."""
     active = {history.day(h.at) for h in history.happened}
@@ -192,18 +208,21 @@ class _Asked:
         begun = history.start if first is not None and first < history.since else history.since
         return sum(1 for day in self.days_after(begun) if first is None or day <= first)
 
-    def _fallen_due(self) -> list[Piece]:
+    def fallen_due(self) -> list[Piece]:
         month = self.window(28)
         return [p for p in self.history.work if month and self.history.day(p.due) >= month[-1] and p.due <= self.now]
 
     def late_work(self) -> float | str:
-        due = self._fallen_due()
+        due = self.fallen_due()
         return sum(p.handed_in is not None and p.handed_in > p.due for p in due) if due else "no-due-work"
 
     def missing_work(self) -> float | str:
-        due = self._fallen_due()
+        due = self.fallen_due()
         return sum(p.handed_in is None for p in due) if due else "no-due-work"
 
+    def marks(self) -> list[bool]:
+        return [mark.attended for mark in self.history.marks if mark.day in self.window(14)]
+
     def attendance(self) -> float | str:
-        marks = [mark.attended for mark in self.history.marks if mark.day in self.window(14)]
+        marks = self.marks()
         return 100 * sum(marks) / len(marks) if marks else "no-marks"

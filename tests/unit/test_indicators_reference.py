@@ -9,9 +9,10 @@ from random import Random
 import pytest
 from msgspec import structs
 
+from services.indicators.domain.formulas import COMPARED
 from services.indicators.handlers import Partition
 from services.kernel.clock import DAY_MS, HOUR_MS
-from services.kernel.events import ClockTicked, IndicatorsComputed
+from services.kernel.events import ClockTicked, IndicatorsComputed, ModuleIndicators
 from services.kernel.register import Register, Vacation
 from tests.support import reference
 from tests.support.lives import START, WEEKS, Life, life, moment
@@ -61,7 +62,6 @@ def told(said: IndicatorsComputed) -> dict[str, float | str]:
     return {name: value for name, value in figures.items() if name not in COMPARED}
 
 
-COMPARED = ("volume-28-centile", "volume-28-robust-z", "engagement-index")
 NEEDS = {"attendance": "attendance", "late-work": "assessment", "missing-work": "assessment"}
 
 
@@ -76,6 +76,18 @@ def expected(life: Life, now_ms: int) -> dict[str, object]:
         else pytest.approx(value, rel=1e-9, abs=1e-9)
         for name, value in figures.items()
     }
+
+
+def made_from(module: ModuleIndicators) -> dict[str, dict[str, float]]:
+    """The inputs of the figures that need no cohort and have any."""
+    return {i.name: i.inputs for i in module.indicators if i.inputs and i.name not in COMPARED}
+
+
+def inputs(life: Life, now_ms: int) -> dict[str, object]:
+    """What the reference says they were made from."""
+    made = reference.made_from(life.history(now_ms), moment(now_ms))
+    permitted = {name: of for name, of in made.items() if NEEDS.get(name, "") in {"", *life.granted_ms}}
+    return {name: pytest.approx(of, rel=1e-9) for name, of in permitted.items()}
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -96,6 +108,7 @@ def test_published_figures_are_what_the_reference_says(seed: int) -> None:
             (module,) = said.modules
             history = each.history(now_ms)
             assert told(said) == expected(each, now_ms)
+            assert made_from(module) == inputs(each, now_ms)
             assert module.weekly_active_days == reference.weekly_active_days(history, moment(now_ms))
             assert module.since_day == history.since.isoformat()
         made.flushed()
