@@ -53,6 +53,8 @@ def in_memory(workload: Workload, progress: Progress) -> dict[str, Any]:
         "us_per_event": by_stage(taken),
         "load_s": round(taken.seconds["load"], 3),
         "sweep_ms": round(sorted(taken.sweeps_s)[len(taken.sweeps_s) // 2] * 1e3, 3),
+        "published": taken.published,
+        "publish_us_per_student": round(taken.seconds["publish"] / max(1, taken.published) * 1e6, 1),
         "written_bytes_per_event": round(taken.written_bytes / taken.events, 1),
         "by_function": shares(sampler.seen),
     }
@@ -65,7 +67,8 @@ def by_stage(taken: Stages) -> dict[str, float]:
         "decode": seconds["decode"],
         "consent, duplicates, counting": seconds["count"] - seconds["decode"],
         "sweeps at ticks": seconds["sweep"],
-        "figures and states to write": seconds["publish"],
+        "states to write": seconds["states"],
+        "figures of everybody, once": seconds["publish"],
     }
     return {name: round(taken_s / taken.events * 1e6, 3) for name, taken_s in named.items()}
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from services.indicators.handlers import Partition
-from services.indicators.ports import Changes
 from services.kernel.codec import decoder
 from services.kernel.register import load_register
 from services.kernel.settings import Settings
 from services.kernel.topics import ACTIVITY_EVENTS
 from tests.bench.indicators.workload import Day, Keyed, Workload
+from tests.support.partitions import Alone
 
 _decode = decoder(ACTIVITY_EVENTS)
 _FETCHED = 5_000  # records that a shard takes at once
@@ -37,6 +36,7 @@ class Stages:
         events: that were applied.
         sweeps_s: of each tick.
         written_bytes: of states and indicators, all flushes together.
+        published: students' figures.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class Stages:
         self.events = 0
         self.sweeps_s: list[float] = []
         self.written_bytes = 0
+        self.published = 0
 
     @contextmanager
     def measured(self, stage: str) -> Iterator[None]:
@@ -63,7 +64,7 @@ class InMemory:
 
     def __init__(self, workload: Workload, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self.partition = Partition(load_register(), self.settings)
+        self.partition = Alone(load_register(), self.settings)
         self.stages = Stages()
         self._workload, self._offset, self._unflushed = workload, 0, 0
         with self.stages.measured("load"):
@@ -78,7 +79,7 @@ class InMemory:
         for day in self._workload.term():
             self.day(day)
             advance(len(day.events[0]))
-        self.flush()
+        self.publish()
 
     def day(self, day: Day) -> None:
         """A day's events in fetches as large as a shard's, then the tick that ends it."""
@@ -103,16 +104,23 @@ class InMemory:
             self.partition.apply([Read(self._next(), None, value)], consent_is_complete=True)
         self.stages.sweeps_s.append(time.process_time() - began)
 
-    def flush(self) -> Changes:
-        """What a transaction would write."""
-        with self.stages.measured("publish"):
-            changes = self.partition.changes()
+    def flush(self) -> None:
+        """What a transaction writes while there is much to catch up with: no figures yet."""
+        with self.stages.measured("states"):
+            changes = self.partition.changes(publish=False)
             self.partition.flushed()
-        self.stages.written_bytes += sum(
-            len(v or b"") for v in (*changes.states.values(), *changes.indicators.values())
-        )
+        self.stages.written_bytes += _bytes(changes.states)
         self._unflushed = 0
-        return changes
+
+    def publish(self) -> None:
+        """Everybody's figures, as at the end of catching up, and the states beside them."""
+        while self.partition.changed or self.partition.owes:
+            with self.stages.measured("publish"):
+                changes = self.partition.changes()
+                self.partition.flushed()
+            self.stages.published += len(changes.indicators)
+            self.stages.written_bytes += _bytes(changes.states) + _bytes(changes.indicators)
+        self._unflushed = 0
 
     def _reads(self, records: Iterable[Keyed]) -> Iterator[Read]:
         return (Read(self._next(), record.key, record.value) for record in records)
@@ -120,3 +128,7 @@ class InMemory:
     def _next(self) -> int:
         self._offset += 1
         return self._offset - 1
+
+
+def _bytes(values: Mapping[str, bytes | None]) -> int:
+    return sum(len(value or b"") for value in values.values())
