@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count as serial
 
 import numpy as np
@@ -9,12 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.indicators.domain.cohort import INDEX_PARTS, count, monday
+from services.indicators.adapters import norms
+from services.indicators.adapters.norms import NormsReader, Wait
+from services.indicators.domain.cohort import INDEX_PARTS, Norms, count, monday
 from services.indicators.domain.places import Figure
 from services.indicators.handlers.norms import Gathering
 from services.kernel.codec import encode
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import CohortClosed
+from services.kernel.metrics import IndicatorMetrics
+from services.kernel.settings import KafkaSettings, Settings
 from tests.support.partitions import Record
 
 WEEK = monday(20_000)
@@ -42,8 +47,8 @@ def gathering(partitions: int, *records: Record, wanted: int = WEEK) -> Gatherin
 
 def students(made: Gathering, day: int) -> int | None:
     """How many are in the norms of the first module; None where the norms are not there, 0 where they are lost."""
-    norms = made.norms(day)
-    return None if norms is None else sum(norm.students for norm in norms.by_module().values())
+    found = made.norms(day)
+    return None if found is None else sum(norm.students for norm in found.by_module().values())
 
 
 def test_norms_wait_for_every_partition() -> None:
@@ -129,3 +134,60 @@ def test_partitions_may_come_in_any_order(order: list[tuple[int, int]]) -> None:
         weeks[partition] += 1
     assert (students(made, WEEK), students(made, NEXT)) == (6, 6)
     assert made.lost == set()
+
+
+# What operations see of a wait.
+
+
+@pytest.fixture
+def metrics() -> IndicatorMetrics:
+    return IndicatorMetrics()
+
+
+@pytest.fixture
+def reader(metrics: IndicatorMetrics) -> NormsReader:
+    """A reader of three partitions; nothing is read until it runs."""
+    made = NormsReader(Settings(kafka=KafkaSettings(partitions=3)), metrics)
+    made.want(0, WEEK)
+    return made
+
+
+def test_a_long_wait_names_whom_it_is_for(
+    reader: NormsReader, metrics: IndicatorMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = Wait(reader, 0, WEEK, metrics)
+    assert asyncio.run(wait.norms(0)) is None
+    assert wait.problem is None
+    assert metrics.registry.get_sample_value("signpost_indicator_norms_missing", {"partition": "0"}) == 3
+    monkeypatch.setattr(norms, "LONG_S", 0)
+    assert "from partition 0, 1, 2:" in str(wait.problem)
+    reader.problem = "it is damaged"
+    assert "cannot be read: it is damaged" in str(wait.problem)
+
+
+def test_a_wait_ends_with_the_last_partition(reader: NormsReader, metrics: IndicatorMetrics) -> None:
+    """Whoever is waiting when it comes is told at once."""
+
+    async def meanwhile() -> Norms | None:
+        waiting = asyncio.create_task(Wait(reader, 0, WEEK, metrics).norms(60))
+        await asyncio.sleep(0)
+        for partition in range(3):
+            reader.take(said(partition, WEEK, [1]))
+        return await waiting
+
+    found = asyncio.run(meanwhile())
+    assert found is not None
+    assert found.by_module()["M0"].students == 3
+    assert metrics.registry.get_sample_value("signpost_indicator_norms_wait_seconds_count") == 1
+
+
+def test_a_lost_week_is_counted_once(reader: NormsReader, metrics: IndicatorMetrics) -> None:
+    reader.take(said(1, NEXT, [1]))
+    for _ in range(2):
+        assert asyncio.run(Wait(reader, 0, WEEK, metrics).norms(0)) is not None
+    assert metrics.registry.get_sample_value("signpost_indicator_norms_lost_total") == 1
+
+
+def test_what_cannot_be_read_says_where_it_stands_and_how_to_mend_it(reader: NormsReader) -> None:
+    with pytest.raises(InvalidMessage, match=r"cohort-norms partition 2 offset 17 .*kafka-delete-records"):
+        reader.take([Record(17, None, b"poison", 2)])

@@ -1,0 +1,162 @@
+"""Weeks of several partitions that count, wait for each other and compare: whatever the order, the same comes out."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.indicators.domain.cohort import monday
+from services.kernel.clock import DAY_MS, day_number, iso_day
+from services.kernel.consents import COHORT_IMPROVEMENT, INDIVIDUAL_INDICATORS, TUTOR_NOTIFY
+from services.kernel.events import CohortCounted, IndicatorsComputed, ModuleIndicators, SupportTriggered
+from tests.support.cohorts import EVERYTHING, Exchange, consenting, students, weeks
+from tests.support.students import MODULE, START_DAY, START_MS, consent
+
+STUDENTS = students(30)
+PARTITIONS = 3
+START = day_number(START_DAY)
+
+
+def exchange(number: int = 7) -> Exchange:
+    return Exchange(consenting(STUDENTS), weeks(STUDENTS, number), PARTITIONS)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Exchange:
+    """Seven weeks, partition after partition."""
+    made = exchange()
+    made.to_end()
+    return made
+
+
+def said(made: Exchange, student: str) -> ModuleIndicators:
+    """What is published of the student's module."""
+    (raw,) = (one.indicators[student] for one in made.running if student in one.indicators)
+    (module,) = msgspec.json.decode(raw, type=IndicatorsComputed).modules
+    return module
+
+
+def value(made: Exchange, student: str, name: str) -> float:
+    return next(i.value for i in said(made, student).indicators if i.name == name)
+
+
+def counts(made: Exchange, week: int) -> list[CohortCounted]:
+    """What the partitions counted in a week."""
+    day = iso_day(monday(START) + 7 * week)
+    return [r for one in made.running for r in one.counted if isinstance(r, CohortCounted) and r.day == day]
+
+
+def opened(made: Exchange, rule: str) -> list[SupportTriggered]:
+    return [t for one in made.running for t in one.triggers if (t.rule, t.state) == (rule, "opened")]
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32))
+def test_any_interleaving_batch_and_crash_leaves_the_same_behind(undisturbed: Exchange, seed: int) -> None:
+    """States, norms, published figures, triggers and counts, byte for byte."""
+    made = exchange()
+    made.to_end(random.Random(seed))
+    assert made.outcome == undisturbed.outcome
+
+
+def test_students_are_compared_with_the_module(undisturbed: Exchange) -> None:
+    """Whoever does most stands highest, with how many are counted, and as of the last Monday."""
+    centiles = [value(undisturbed, student, "volume-28-centile") for student in STUDENTS]
+    assert centiles[:3] == sorted(centiles)[:3]
+    assert sum(centiles) / len(centiles) == pytest.approx(50)
+    best = said(undisturbed, STUDENTS[-1])
+    assert best.cohort_day == iso_day(monday(START) + 49)
+    (index,) = (i for i in best.indicators if i.name == "engagement-index")
+    assert (index.inputs["students"], index.inputs["places"], index.inputs["coverage"]) == (30, 30, 100)
+    assert 0 < index.value <= 5
+    assert index.inputs["parts"] == 3  # nobody here lets hand-ins be seen
+    assert "share-arrears" not in index.inputs
+
+
+def test_low_volume_two_weeks_running_opens_one_episode(undisturbed: Exchange) -> None:
+    """Not the first time that it is low, and not before the window could be seen."""
+    low = opened(undisturbed, "low-volume")
+    assert {t.student for t in low} == set(STUDENTS[:3])
+    assert len(low) == 3
+    assert all(t.value <= -1.5 and t.inputs["students"] == 30 for t in low)
+    assert {t.day for t in low} == {iso_day(START + 35)}  # the windows are whole at the fourth Monday
+
+
+def test_every_partition_counts_each_week_once(undisturbed: Exchange) -> None:
+    for week in range(8):
+        found = counts(undisturbed, week)
+        assert sorted(record.partition for record in found) == list(range(PARTITIONS))
+        assert sum(record.students for record in found) == sum(record.places for record in found) == 30
+
+
+@pytest.mark.requirement("R1")
+def test_a_withdrawal_takes_effect_with_the_next_counts() -> None:
+    """Of `cohort-improvement` alone: nobody's figures go, and the student's own place is still told."""
+    made = exchange(3)
+    made.until(START_MS + 10 * DAY_MS)
+    left = consent(STUDENTS[5], 2, purposes=(INDIVIDUAL_INDICATORS, TUTOR_NOTIFY))
+    made.consent(left)
+    made.to_end()
+    assert sum(record.students for record in counts(made, 1)) == 30
+    assert sum(record.students for record in counts(made, 2)) == 29
+    assert sum(record.places for record in counts(made, 2)) == 30
+    centile = next(i for i in said(made, STUDENTS[5]).indicators if i.name == "volume-28-centile")
+    assert (centile.inputs["students"], centile.inputs["places"]) == (29, 30)
+
+
+@pytest.mark.requirement("R13")
+def test_nobody_is_counted_without_the_purpose() -> None:
+    """And so nothing is said of anybody's place."""
+    consents = [consent(student, purposes=(INDIVIDUAL_INDICATORS, TUTOR_NOTIFY)) for student in STUDENTS]
+    made = Exchange(consents, weeks(STUDENTS, 2), PARTITIONS)
+    made.to_end()
+    assert sum(record.students for record in counts(made, 1)) == 0
+    assert not any(record.counts for record in counts(made, 1))
+    assert said(made, STUDENTS[0]).unsaid["engagement-index"] == "cohort-too-small"
+
+
+@pytest.mark.requirement("R1")
+def test_a_withdrawal_while_waiting_is_obeyed_at_once() -> None:
+    """The partition that has counted waits for the others; the student's state goes all the same."""
+    made = exchange(2)
+    first = made.running[0]
+    while first.partition.waiting is None:
+        made.step(0, 1)
+    student = next(s for s in STUDENTS if s in first.states or made.place_of(s) == 0)
+    made.consent(consent(student, 2, purposes=()))
+    made.flush(0)
+    assert student not in first.states
+    assert not made.step(0, 100), "nothing else is applied"
+    made.to_end()
+    assert not any(student in one.indicators for one in made.running)
+    assert not [t for one in made.running for t in one.triggers if t.student == student]
+
+
+def test_a_lost_week_says_nothing_and_holds_nobody_up() -> None:
+    """Partition 1's counts of the second week are gone from the topic when partition 0 is built anew."""
+    made = exchange(3)
+    made.to_end()
+    anew = exchange(3)
+    for one in made.running[1:]:
+        for record in one.counted:
+            if (one.number, record.day) != (1, iso_day(monday(START) + 7)):
+                anew.told(one.number, record)
+    anew.alone_to_end(0)
+    assert anew.norms.lost == {monday(START) + 7}
+    assert made.running[0].indicators == anew.running[0].indicators
+
+
+def test_whoever_permits_only_a_part_is_not_counted() -> None:
+    """Figures from two systems, one of which may not be counted: that would be another figure than the one shown."""
+    half = STUDENTS[4]
+    both = consent(half, purposes=EVERYTHING, sources=("vle", "library"))
+    grants = tuple(g for g in both.grants if (g.purpose, g.source) != (COHORT_IMPROVEMENT, "library"))
+    consents = [*consenting([s for s in STUDENTS if s != half]), msgspec.structs.replace(both, grants=grants)]
+    made = Exchange(consents, weeks(STUDENTS, 2), PARTITIONS)
+    made.to_end()
+    assert sum(record.students for record in counts(made, 1)) == 29
+    assert counts(made, 1)[0].module == MODULE
