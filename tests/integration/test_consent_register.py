@@ -14,16 +14,18 @@ from fastapi.testclient import TestClient
 
 from services.consent.app import create_app
 from services.consent.notices import load_notices
-from services.consent.pages.portal import TEMPLATES
+from services.consent.pages.portal import LOCALE, TEMPLATES
 from services.consent.pages.register.linked_data import place
+from services.consent.pages.register.published import Published
 from services.consent.pages.register.routes import RegisterPages
 from services.kernel.metrics import SignInMetrics
 from services.kernel.register import SHIPPED, load_register
 from services.kernel.settings import Settings
 from services.kernel.web import site
+from services.kernel.web.i18n.catalogs import Languages
 from services.kernel.web.pages import templates
 from tests.support.consent import settings
-from tests.support.registers import KINDS, approved
+from tests.support.registers import KINDS, approved, local
 
 REGISTER = load_register()
 PAGE = {"Accept": "text/html"}
@@ -35,6 +37,15 @@ pytestmark = pytest.mark.requirement("R8")
 def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     """The service without its background work: the register needs neither database nor broker."""
     return TestClient(create_app(settings(tmp_path_factory.mktemp("consent"))))
+
+
+def served(folder: Path, published: Published) -> TestClient:
+    """Only the register's pages, of another register."""
+    own, app = settings(folder), FastAPI()
+    pages = templates(own, TEMPLATES)
+    site.install(app, own, pages, "http://testserver", SignInMetrics(), languages=Languages(LOCALE))
+    RegisterPages(own, published, load_notices(REGISTER), pages).install(app)
+    return TestClient(app)
 
 
 def words(answer: httpx2.Response) -> str:
@@ -79,6 +90,32 @@ def test_thresholds_are_told_in_words_with_what_they_are_for_part_time_students(
     assert "alert at 14 days or more (42 for part-time students)" in page
 
 
+def test_rules_say_when_they_begin_when_they_end_and_what_holds_them(client: TestClient) -> None:
+    page = words(client.get("/register", headers=PAGE))
+    assert "by activity in 28 days : alert at −1.5 or less, 2 weeks running" in page
+    assert "once reached, until it is back at −1 or more; not again for 7 days" in page
+    assert "it is past the threshold no longer; not again for 7 days" in page
+    assert "After 24 hours without anything, about anybody, it is taken for broken." in page
+    assert "Days that do not count" not in page
+
+
+def test_other_thresholds_and_vacations_are_told_with_where_when_and_why(tmp_path: Path) -> None:
+    client = served(tmp_path, local())
+    answer = client.get("/register", headers=PAGE)
+    page = words(answer)
+    assert (
+        "On GEOG210, GEOG310, from 9 March 2026 : watch at 14 days or more (42 for part-time students), "
+        "alert at 21 days or more (63 for part-time students). The weeks of field work are spent outdoors." in page
+    )
+    assert "until it is back at 2 days or less (6 for part-time students)" in page
+    assert "On ABROAD1: no threshold. A year abroad follows no weekly rhythm." in page
+    assert "Easter: 28 March 2026 to 12 April 2026" in page
+    assert {"threshold-field-work", "threshold-no-trend", "vacation-easter"} <= set(ids(answer))
+    welsh = words(client.get("/register", headers=PAGE | {"Accept-Language": "cy"}))
+    assert "Treulir wythnosau'r gwaith maes yn yr awyr agored." in welsh
+    assert "Y Pasg: 28 Mawrth 2026 i 12 Ebrill 2026" in welsh
+
+
 def test_links_within_the_page_lead_somewhere(client: TestClient) -> None:
     page = client.get("/register", headers=PAGE)
     assert set(re.findall(r'href="#([^"]+)"', page.text)) <= set(ids(page)) | {"content"}
@@ -99,11 +136,7 @@ def test_no_special_category_is_used_and_the_page_says_so(client: TestClient) ->
 @pytest.mark.requirement("R4")
 def test_an_approved_special_category_is_told_with_who_approved_it_and_what_happens_today(tmp_path: Path) -> None:
     """The service itself would not start: no notice tells students yet that they are asked."""
-    own, app = settings(tmp_path), FastAPI()
-    pages = templates(own, TEMPLATES)
-    site.install(app, own, pages, "http://testserver", SignInMetrics())
-    RegisterPages(own, approved(), load_notices(REGISTER), pages).install(app)
-    page = words(TestClient(app).get("/register", headers=PAGE))
+    page = words(served(tmp_path, approved()).get("/register", headers=PAGE))
     assert "Education Committee, 10 June 2026 (EC 26/41)" in page
     assert "No figure uses it yet, so it is removed" in page
 

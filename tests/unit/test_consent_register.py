@@ -23,7 +23,7 @@ from services.kernel.errors import ConfigurationError
 from services.kernel.events import ActivityRecorded
 from services.kernel.register import SHIPPED, load_register
 from tests.contracts.dpv import TERMS
-from tests.support.registers import KINDS, approved
+from tests.support.registers import KINDS, approved, local
 
 PAGE = "https://consent.example/register"
 PUBLISHED = Published.read()
@@ -125,9 +125,38 @@ def test_figures_are_seen_by_the_roles_of_the_purposes_in_use_that_need_them() -
 
 def test_levels_come_with_what_they_are_for_part_time_students() -> None:
     days = REGISTER.indicator["days-since-last-activity"]
-    assert view.levels(days) == [view.Level("watch", 7, 21), view.Level("alert", 14, 42)]
-    assert view.levels(structs.replace(days, part_time_factor=1, watch=None)) == [view.Level("alert", 14, None)]
-    assert view.levels(REGISTER.indicator["volume-7"]) == []
+    assert view.levels(days, 3) == [view.Level("watch", 7, 21), view.Level("alert", 14, 42)]
+    assert view.levels(structs.replace(days, watch=None), 1) == [view.Level("alert", 14, None)]
+    assert view.levels(REGISTER.indicator["volume-7"], 1) == []
+
+
+def test_other_thresholds_stand_with_their_indicator_and_for_part_time_students_too() -> None:
+    shown = view.Shown(local(), "cy")
+    by_name = {found.entry.name: found for group in shown.indicators for found in group.indicators}
+    [field_work] = by_name["days-since-last-activity"].others
+    assert field_work.levels == (view.Level("watch", 14, 42), view.Level("alert", 21, 63))
+    assert field_work.entry.title == "Gwaith maes"
+    assert by_name["own-trend"].others[0].levels == ()
+    assert by_name["volume-7"].others == ()
+
+
+def test_programs_read_other_thresholds_vacations_and_what_rules_wait_for() -> None:
+    found = {node["@id"].partition("#")[2]: node for node in nodes(linked(local())) if len(node) > 1 and "@id" in node}
+    field_work = found["threshold-field-work"]
+    assert field_work["schema:startDate"] == {"@type": "xsd:date", "@value": "2026-03-09"}
+    said = [tuple(list(bound.values())[1:]) for bound in field_work["schema:additionalProperty"]]
+    assert said == [
+        ("watch", 14), ("watch, part-time", 42), ("alert", 21), ("alert, part-time", 63), ("recovery", 2),
+        ("recovery, part-time", 6), ("module", "GEOG210"), ("module", "GEOG310"),
+    ]  # fmt: skip
+    assert found["vacation-easter"]["schema:endDate"]["@value"] == "2026-04-12"
+    weeks = {p["schema:name"]: p["schema:value"] for p in found["rule-low-volume"]["schema:additionalProperty"]}
+    assert weeks == {"level": "alert", "weeks in a row": 2, "not again for days": 7}
+    attendance = found["indicator-attendance"]["schema:additionalProperty"]
+    assert [(b["schema:name"], b.get("schema:maxValue"), b.get("schema:minValue")) for b in attendance] == [
+        ("alert below", 50, None),
+        ("recovery", None, 60),
+    ]
 
 
 def test_an_approved_special_category_is_a_purpose_of_its_own_on_the_page() -> None:
@@ -163,7 +192,7 @@ def test_whoever_prefers_linked_data_gets_it(accept: str, data: bool) -> None:  
     assert wants_linked_data(accept) is data
 
 
-@pytest.mark.parametrize("published", [PUBLISHED, approved()], ids=["shipped", "approved"])
+@pytest.mark.parametrize("published", [PUBLISHED, approved(), local()], ids=["shipped", "approved", "local"])
 def test_every_entry_is_in_the_linked_data_and_no_other(published: Published) -> None:
     """Ids with `#` are places on the page: one for each entry, and the institution's."""
     said = {node["@id"] for node in nodes(linked(published)) if "#" in node.get("@id", "") and len(node) > 1}
@@ -172,7 +201,7 @@ def test_every_entry_is_in_the_linked_data_and_no_other(published: Published) ->
     assert said == entries | special | {f"{PAGE}#institution"}
 
 
-@pytest.mark.parametrize("published", [PUBLISHED, approved()], ids=["shipped", "approved"])
+@pytest.mark.parametrize("published", [PUBLISHED, approved(), local()], ids=["shipped", "approved", "local"])
 def test_the_linked_data_speaks_of_nothing_that_it_does_not_describe(published: Published) -> None:
     document = linked(published)
     described = {
@@ -181,7 +210,7 @@ def test_the_linked_data_speaks_of_nothing_that_it_does_not_describe(published: 
     assert {node["@id"] for node in nodes(document) if node.get("@id", "").startswith(PAGE)} <= described | {PAGE}
 
 
-@pytest.mark.parametrize("published", [PUBLISHED, approved()], ids=["shipped", "approved"])
+@pytest.mark.parametrize("published", [PUBLISHED, approved(), local()], ids=["shipped", "approved", "local"])
 def test_every_term_of_the_privacy_vocabulary_exists(published: Published) -> None:
     used = {iri for iri in iris(graph(published)) if iri.startswith("https://w3id.org/dpv")}
     assert used

@@ -14,7 +14,17 @@ import msgspec
 
 from services.consent.notices import Notice
 from services.consent.pages.register.published import Published
-from services.kernel.entries import BenefitRecord, Entry, IndicatorEntry, Purpose, Retention, Role, Source, Worded
+from services.kernel.entries import (
+    BenefitRecord,
+    Entry,
+    IndicatorEntry,
+    Purpose,
+    Retention,
+    Role,
+    Source,
+    Threshold,
+    Worded,
+)
 from services.kernel.register import Register
 
 MEDIA_TYPE = "application/ld+json"
@@ -77,11 +87,24 @@ class LinkedData:
             "dpv:hasPersonalDataProcess": [self._process(register, p, notices) for p in register.askable.values()],
             "dpv:hasDataSource": [self._source(source) for source in register.sources],
             "dpv:hasPersonalData": [self._indicator(entry) for entry in register.indicators],
-            "schema:hasPart": [*self._activities(register), *self._views(register), *notices],
+            "schema:hasPart": [
+                *self._activities(register),
+                *self._thresholds(register),
+                *self._vacations(register),
+                *self._views(register),
+                *notices,
+            ],
             "dpv:hasRecipient": [self._role(role) for role in register.roles],
             "dpv:hasRule": [
                 self._node("rule", rule, "dpv:Rule")
-                | {"dct:requires": [self._ref("indicator", rule.indicator), self._ref("purpose", rule.purpose)]}
+                | {
+                    "dct:requires": [self._ref("indicator", rule.indicator), self._ref("purpose", rule.purpose)],
+                    "schema:additionalProperty": [
+                        _property("level", rule.level),
+                        _property("weeks in a row", rule.in_a_row),
+                        _property("not again for days", rule.cool_down_days),
+                    ],
+                }
                 for rule in register.rules
             ],
             "dpv:hasProhibition": [*self._exclusions(register), *self._special(register, approved=False)],
@@ -114,16 +137,11 @@ class LinkedData:
         return self._node("source", source, "dpv:DataSource") | {
             "dpv:hasPersonalData": {"@type": ["dpv:ObservedPersonalData", *source.dpv]},
             "dpv:hasProhibition": {"@type": "dpv:Prohibition", "description": _words(source, "never")},
+            "schema:additionalProperty": _property("taken for broken after hours", source.stale_after_hours),
         }
 
     def _indicator(self, entry: IndicatorEntry) -> _Node:
         window = {"schema:duration": _typed("duration", f"P{entry.window_days}D")} if entry.window_days else {}
-        thresholds = [
-            threshold
-            for name, limit in (("watch", entry.watch), ("alert", entry.alert))
-            if limit is not None
-            for threshold in _thresholds(entry, name, limit)
-        ]
         return (
             self._node("indicator", entry, "dpv:DerivedPersonalData")
             | {
@@ -131,10 +149,36 @@ class LinkedData:
                 "dpv:hasDataSource": [self._ref("source", source) for source in entry.sources],
                 "dct:isPartOf": self._ref("purpose", entry.purpose),
                 "schema:unitText": entry.unit,
-                "schema:additionalProperty": thresholds,
+                "schema:additionalProperty": _thresholds(entry, entry),
             }
             | window
         )
+
+    def _thresholds(self, register: Register) -> list[_Node]:
+        """Thresholds that hold instead of the indicators' own, with their modules and their first day."""
+        return [
+            self._node("threshold", other, "schema:Thing")
+            | {
+                "dct:isPartOf": self._ref("indicator", other.indicator),
+                "description": _words(other, "reason"),
+                "schema:startDate": _typed("date", other.first_day.isoformat()) if other.first_day else [],
+                "schema:additionalProperty": [
+                    *_thresholds(register.indicator[other.indicator], other),
+                    *(_property("module", module) for module in other.modules),
+                ],
+            }
+            for other in register.thresholds
+        ]
+
+    def _vacations(self, register: Register) -> list[_Node]:
+        return [
+            self._node("vacation", vacation, "schema:Event")
+            | {
+                "schema:startDate": _typed("date", vacation.first_day.isoformat()),
+                "schema:endDate": _typed("date", vacation.last_day.isoformat()),
+            }
+            for vacation in register.vacations
+        ]
 
     def _activities(self, register: Register) -> list[_Node]:
         return [
@@ -212,12 +256,20 @@ def _words(worded: Worded, field: str) -> dict[str, str]:
     return {"en": getattr(worded, field)} | welsh
 
 
-def _thresholds(entry: IndicatorEntry, name: str, limit: float) -> list[_Node]:
-    bound = "schema:minValue" if entry.direction == "at-least" else "schema:maxValue"
-    limits = {name: limit}
-    if entry.part_time_factor != 1:
-        limits[f"{name}, part-time"] = limit * entry.part_time_factor
-    return [{"@type": "schema:PropertyValue", "schema:name": name, bound: value} for name, value in limits.items()]
+def _thresholds(entry: IndicatorEntry, levels: IndicatorEntry | Threshold) -> list[_Node]:
+    """Where watch and alert begin, and where they end once reached, of an indicator or of what holds instead."""
+    least, most = "schema:minValue", "schema:maxValue"
+    begin, end = (least, most) if entry.direction == "at-least" else (most, least)
+    short = " below" if entry.direction == "below" else ""  # the bound itself is not within
+    bounds = [(f"watch{short}", levels.watch, begin), (f"alert{short}", levels.alert, begin)]
+    bounds.append(("recovery", levels.recovery, end))
+    factors = {"": 1.0} | ({", part-time": entry.part_time_factor} if entry.part_time_factor != 1 else {})
+    return [
+        {"@type": "schema:PropertyValue", "schema:name": name + whose, bound: limit * factor}
+        for name, limit, bound in bounds
+        if limit is not None
+        for whose, factor in factors.items()
+    ]
 
 
 def _justification(record: BenefitRecord | None) -> _Node:

@@ -17,6 +17,7 @@ from services.kernel.register import (
     Rule,
     Source,
     SpecialCategory,
+    Threshold,
     View,
 )
 from services.kernel.web.i18n.catalogs import gettext
@@ -51,11 +52,20 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherLevels:
+    """The levels of an indicator for some modules or from some day on, with the reason."""
+
+    entry: Threshold
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IndicatorView:
-    """An indicator with its levels, the weaker first."""
+    """An indicator with its levels, the weaker first, and others that hold instead somewhere or from some day on."""
 
     entry: IndicatorEntry
     levels: tuple[Level, ...]
+    others: tuple[OtherLevels, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ class Shown:
         register = self.register
         groups: dict[tuple[str, tuple[str, ...]], list[IndicatorView]] = {}
         for entry in register.indicators:
-            groups.setdefault((entry.purpose, entry.sources), []).append(IndicatorView(entry, tuple(levels(entry))))
+            groups.setdefault((entry.purpose, entry.sources), []).append(self._indicator(entry))
         return [
             IndicatorGroup(
                 register.purpose[purpose],
@@ -146,7 +156,8 @@ class Shown:
         found = []
         for rule in register.rules:
             indicator = register.indicator[rule.indicator]
-            level = next(level for level in levels(indicator) if level.name == rule.level)
+            factor = indicator.part_time_factor
+            level = next(level for level in levels(indicator, factor) if level.name == rule.level)
             found.append(RuleView(rule, indicator, level, register.purpose[rule.purpose]))
         return found
 
@@ -165,6 +176,15 @@ class Shown:
         """What changed since the version before, by kind; empty in the first version."""
         return [KindOfChanges(kind, tuple(found)) for kind, found in groupby(self._changes, lambda c: c.kind)]
 
+    def _indicator(self, entry: IndicatorEntry) -> IndicatorView:
+        factor = entry.part_time_factor
+        others = (other for other in self.register.thresholds if other.indicator == entry.name)
+        return IndicatorView(
+            entry,
+            tuple(levels(entry, factor)),
+            tuple(OtherLevels(other, tuple(levels(other, factor))) for other in others),
+        )
+
     def _named(self, roles: Iterable[str]) -> tuple[Role, ...]:
         return tuple(self._roles[name] for name in roles)
 
@@ -175,9 +195,8 @@ def readers(register: Register, purpose: str) -> list[str]:
     return list(dict.fromkeys(role for entry in builds if entry.in_use for role in entry.seen_by))
 
 
-def levels(entry: IndicatorEntry) -> list[Level]:
-    """The levels that an indicator has, the weaker first."""
-    factor = entry.part_time_factor
+def levels(entry: IndicatorEntry | Threshold, factor: float) -> list[Level]:
+    """The levels that are set, the weaker first; `factor` is for part-time students."""
     limits: list[tuple[Literal["watch", "alert"], float | None]] = [("watch", entry.watch), ("alert", entry.alert)]
     return [Level(name, limit, None if factor == 1 else limit * factor) for name, limit in limits if limit is not None]
 
