@@ -7,6 +7,7 @@ metric, a task or a write to the store for one event.
 from __future__ import annotations
 
 from array import array
+from binascii import unhexlify
 from collections import Counter
 from collections.abc import Sequence
 
@@ -47,15 +48,14 @@ class Counting:
         That is a tick, what cannot be read, or an event whose door saw a newer consent than is known here, unless the
         consents are complete.
         """
-        by_key, time, counted = self._students.by_key, self._time, 0
+        by_key, time, outcomes, changed = self._students.by_key, self._time, self.outcomes, self._pending.changed
         now_ms, horizon_ms, day_of, open_day = time.at_ms, time.horizon_ms, time.day_of, time.open_day
-        changed, outcomes, count, kinds = self._pending.changed, self.outcomes, self._count, self._kinds
-        newest = time.today + AHEAD_DAYS if now_ms else self._windows.newest
+        newest, counted = time.today + AHEAD_DAYS if now_ms else self._windows.newest, 0
         for index in range(begin, len(records)):
             record = records[index]
             try:
                 event = _decode(record.value)  # type: ignore[arg-type]  # None is caught
-                half = int(event.id[:16], 16)
+                half = unhexlify(event.id)[:8]
             except _UNREADABLE:
                 break
             student = by_key.get(record.key)  # type: ignore[arg-type]  # None is nobody's
@@ -66,7 +66,8 @@ class Counting:
                 continue
             if event.consent_version > student.version and not consent_is_complete:
                 break
-            at_ms, grant = event.occurred_ms, student.grants.get(event.source)
+            at_ms, source = event.occurred_ms, event.source
+            grant = student.grants.get(source)
             if grant is None or not grant[0] <= at_ms < grant[1] or now_ms >= grant[1]:
                 outcomes["no-grant"] += 1
             elif at_ms < horizon_ms:
@@ -81,7 +82,7 @@ class Counting:
                 changed[student] = None
                 if event.qualifying:
                     counted += 1
-                    count(student, event, day, kinds.get(event.activity, OTHER_KIND))
+                    self._count(student, event, at_ms, day)
                 else:
                     outcomes["not-qualifying"] += 1
                     self._pass(student, event, day)
@@ -91,33 +92,31 @@ class Counting:
             outcomes["counted"] += counted
         return index
 
-    def _count(self, student: Student, event: ActivityRecorded, day: int, kind: int) -> None:
-        windows, at_ms = self._windows, event.occurred_ms
-        window = student.windows.get((event.source, event.module))
-        if window is None:
-            window = self._begin(student, event, day)
-        row, spans = window
-        if day > windows.last_day[row]:
-            windows.last_day[row] = day
-        elif day < windows.first_day[row]:
-            windows.first_day[row] = day
+    def _count(self, student: Student, event: ActivityRecorded, at_ms: int, day: int) -> None:
+        windows = self._windows
+        row, spans = student.windows.get((event.source, event.module)) or self._begin(student, event, day)
+        last_day = windows.last_day
+        if day != last_day[row]:
+            if day > last_day[row]:
+                last_day[row] = day
+            elif day < windows.first_day[row]:
+                windows.first_day[row] = day
         if day >= windows.oldest:
             cell = row * RING_DAYS + (day & MASK)
-            weight = windows.first[cell] + event.weight
-            windows.first[cell] = min(weight, MOST)
-            windows.second[cell] |= kind
+            try:
+                windows.first[cell] += event.weight
+            except ValueError:
+                windows.first[cell] = MOST
+            windows.second[cell] |= self._kinds.get(event.activity, OTHER_KIND)
         end_ms = spans[-1] if spans else _LONG_AGO_MS  # old sessions are not kept
-        if at_ms > end_ms:
-            if at_ms - end_ms <= PAUSE_MS:
-                spans[-1] = at_ms
-            else:
-                self._begin_session(spans, at_ms)
-        elif at_ms < spans[-2]:
-            add(spans, at_ms)
-        if not len(student.seen) % _IDS:
-            self._forget_ids(student)
+        if at_ms > end_ms and at_ms - end_ms <= PAUSE_MS:
+            spans[-1] = at_ms
+        elif at_ms > end_ms or at_ms < spans[-2]:
+            self._session(spans, at_ms)
         if event.assessment is not None or event.source == _ATTENDANCE:
             self._mark(student, event, day)
+        if not len(student.seen) % _IDS:
+            self._forget_ids(student)
 
     def _begin(self, student: Student, event: ActivityRecorded, day: int) -> tuple[int, array[int]]:
         if not student.kept:
@@ -125,11 +124,11 @@ class Counting:
         spans = array("q", (event.occurred_ms, event.occurred_ms))
         return self._students.begin_window(student, event.source, event.module, day, spans), spans
 
-    def _begin_session(self, spans: array[int], at_ms: int) -> None:
+    def _session(self, spans: array[int], at_ms: int) -> None:
+        """Take in an event that does not just lengthen the newest session."""
         if len(spans) >= MANY:
             forget(spans, self._time.sessions_from_ms(self._time.at_ms))
-        spans.append(at_ms)
-        spans.append(at_ms)
+        add(spans, at_ms)
 
     def _forget_ids(self, student: Student) -> None:
         open_day = self._time.open_day

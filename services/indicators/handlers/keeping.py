@@ -108,10 +108,10 @@ class Keeping:
     def _begun(self, student: Student) -> StudentState:
         """The state without its rows of days."""
         open_day = self._time.open_day_at(student.changed_ms)
-        by_day: dict[int, set[int]] = {}
+        by_day: dict[int, list[bytes]] = {}
         for half, day in student.seen.items():
             if day >= open_day:
-                by_day.setdefault(day, set()).add(half)
+                by_day.setdefault(day, []).append(half)
         places = ((module, self._place(module, place)) for module, place in sorted(student.places.items()))
         return StudentState(
             changed_ms=student.changed_ms,

@@ -6,6 +6,7 @@ batches and transactions: figures are computed as of the clock at a student's la
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -237,7 +238,7 @@ class Partition:
         if record.key != event.student.encode():
             raise InvalidMessage("wrong-key", "the record's key is not the event's student")
         try:
-            int(event.id[:16], 16)
+            unhexlify(event.id)
         except ValueError as error:
             raise InvalidMessage("not-the-contract", "an event's id must be hexadecimal") from error
         return False

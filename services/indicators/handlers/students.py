@@ -57,7 +57,7 @@ class Student:
         self.windows: dict[tuple[str, str], tuple[int, array[int]]] = {}
         self.marks: dict[tuple[str, str], int] = {}
         self.handed: dict[str, dict[str, int]] = {}
-        self.seen: dict[int, int] = {}
+        self.seen: dict[bytes, int] = {}
         self.granted: dict[str, int] = {}
         self.told: dict[str, int] = {}
         self.kept_version = 0
@@ -192,7 +192,7 @@ class Students:
         figures = {source: day_of(span.from_ms) for source, span in ours.items()}
         # The tutor's grant does not cover the whole of its first day, where computing was permitted before it.
         tutor = {
-            source: day_of(span.from_ms) + (span.from_ms > ours[source].from_ms)
+            source: day_of(span.from_ms) + 1 if span.from_ms > ours[source].from_ms else figures[source]
             for source, span in student.permitted.tutor.items()
         }
         self.store.roster.permit(place, FIGURES, figures)

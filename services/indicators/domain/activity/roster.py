@@ -98,10 +98,11 @@ class Roster(Table):
 
     def spans(self, places: Ints) -> Spans:
         """When these places run."""
-        leave = [self.leave.get(place, ()) for place in places.tolist()] if self.leave else []
+        rows = np.flatnonzero(np.isin(places, list(self.leave))).tolist() if self.leave else []
+        leave = [self.leave[int(places[row])] for row in rows]  # few have any
         width = max(map(len, leave), default=0)
         filled = np.full((len(places), width, 2), NEVER, np.int64)
-        for row, found in enumerate(leave):
+        for row, found in zip(rows, leave, strict=True):
             filled[row, : len(found)] = np.reshape(found, (-1, 2))
         days = {name: self[name][places].astype(np.int64) for name in ("start_day", "end_day", "left_day")}
         return Spans(**days, leave_first=filled[:, :, 0], leave_last=filled[:, :, 1])

@@ -23,6 +23,14 @@ _APART = 1 << 43  # milliseconds, until 2248: so that places do not touch; room 
 
 def add(spans: array[int], at_ms: int) -> None:
     """Take in an event at any place."""
+    if not spans or at_ms > spans[-1] + PAUSE_MS:
+        spans.append(at_ms)
+        spans.append(at_ms)
+        return
+    if spans[-2] - PAUSE_MS <= at_ms and (not spans[:-2] or at_ms > spans[-3] + PAUSE_MS):
+        # It belongs to the newest session alone, as most events do.
+        spans[-2], spans[-1] = min(at_ms, spans[-2]), max(at_ms, spans[-1])
+        return
     begins, ends = spans[::2], spans[1::2]
     first = bisect_left(ends, at_ms - PAUSE_MS)  # the spans that it touches are first ≤ n < last
     last = bisect_right(begins, at_ms + PAUSE_MS)

@@ -7,6 +7,7 @@ just those that anything may look back at from the student's last change on. Col
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
@@ -16,7 +17,8 @@ from services.indicators.domain.places import NEVER, Ints
 from services.indicators.domain.rules import Memory
 
 FORM = 2  # the first element; that of the form before is no number
-_DAYS, _SUMS, _MOMENTS, _IDS = "<u2", "<u4", "<i8", "<u8"
+_DAYS, _SUMS, _MOMENTS = "<u2", "<u4", "<i8"
+_ID_BYTES = 8  # half of an id
 
 
 class DayRows(Struct, array_like=True):
@@ -128,14 +130,14 @@ def decode_state(raw: bytes) -> StudentState:
     return _decode(raw) if raw[1:2] == bytes([FORM]) else _from_1(_decode_1(raw))
 
 
-def packed_ids(ids: set[int]) -> bytes:
+def packed_ids(ids: Iterable[bytes]) -> bytes:
     """The ids' halves in ascending order."""
-    return np.sort(np.fromiter(ids, _IDS, len(ids))).tobytes()
+    return b"".join(sorted(ids))
 
 
-def unpacked_ids(raw: bytes) -> set[int]:
+def unpacked_ids(raw: bytes) -> list[bytes]:
     """The ids' halves."""
-    return set(np.frombuffer(raw, _IDS).tolist())
+    return [raw[at : at + _ID_BYTES] for at in range(0, len(raw), _ID_BYTES)]
 
 
 def packed_spans(spans: array[int], from_ms: int) -> bytes:
@@ -161,7 +163,9 @@ def _from_1(old: _State1) -> StudentState:
             memory = Memory({rule: (day, NEVER, 0) for rule, (_, day) in known.episodes.items()})
             state.places.append(PlaceRow(module, memory))
     days = sorted(set(old.seen.values()))
-    state.seen = [(day, packed_ids({half for half, seen in old.seen.items() if seen == day})) for day in days]
+    state.seen = [
+        (day, packed_ids(half.to_bytes(_ID_BYTES) for half, seen in old.seen.items() if seen == day)) for day in days
+    ]
     return state
 
 
