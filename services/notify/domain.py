@@ -160,7 +160,7 @@ def is_newer(consent: ConsentStateChanged, known: ConsentStateChanged | None) ->
 
 
 def need(reasons: Iterable[Reason]) -> tuple[int, float]:
-    """How pressing a case is, for ranking: modules that still hold, then how far past the threshold the worst is."""
+    """How pressing a case is, for ranking: modules with a reason that holds, then how far past its threshold one is."""
     holding = [reason for reason in reasons if reason.recovered_day is None]
     worst = max((reason.past for reason in holding), default=0.0)
-    return len(holding), worst
+    return len({reason.module for reason in holding}), worst

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,5 +117,6 @@ def test_a_consent_version_is_seen_when_ours_is_as_new() -> None:
 
 
 def test_need_counts_what_still_holds_and_how_far_it_goes() -> None:
-    assert domain.need([reason(28), reason(14), reason(99, recovered_day="2026-01-16")]) == (2, 2.0)
+    elsewhere = dataclasses.replace(reason(14), module="BIOL120")
+    assert domain.need([reason(28), reason(14), elsewhere, reason(99, recovered_day="2026-01-16")]) == (2, 2.0)
     assert domain.need([reason(recovered_day="2026-01-16")]) == (0, 0.0)

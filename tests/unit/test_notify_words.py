@@ -59,6 +59,21 @@ def test_an_episode_that_ended_is_not_told_beside_a_newer_one() -> None:
     assert WORDS.reasons(view) == [WORDS.reason(REASON, None)]
 
 
+def test_a_list_tells_one_reason_of_each_module_and_how_many_more_there_are() -> None:
+    """Somebody who is silent is so by several rules; the plainest sentence goes first, whatever lies furthest past."""
+    trend = dataclasses.replace(
+        REASON, trigger_id="t", rule="falling-off", value=-9, threshold=-1.1, downwards=True,
+        inputs={"last-week": 0, "weeks-before": 10},
+    )  # fmt: skip
+    elsewhere = dataclasses.replace(trend, trigger_id="e", module="BIOL120")
+    back = dataclasses.replace(REASON, trigger_id="b", rule="low-activity", recovered_day="2026-02-11")
+    words = Words(REGISTER, WORDS.titles | {"BIOL120": "Cells"})
+    view = dataclasses.replace(VIEW, reasons=[back, trend, REASON, elsewhere])
+    assert words.why(view) == [words.reason(REASON, None), words.reason(elsewhere, None), "And 2 more reasons."]
+    assert words.why(dataclasses.replace(VIEW, reasons=[trend, REASON]))[1:] == ["And 1 more reason."]
+    assert words.why(VIEW) == [words.reason(REASON, None)]
+
+
 def test_the_first_line_speaks_of_the_first_case() -> None:
     assert WORDS.whom_first([]) == "Nobody needs you right now."
     assert WORDS.whom_first([VIEW]).startswith("Talk to Amina Yusuf first: no activity on")

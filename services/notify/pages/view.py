@@ -30,7 +30,7 @@ def row(said: Words, view: CaseView) -> dict[str, Any]:
     return {
         "id": view.case.id,
         "name": view.student.name,
-        "why": said.reasons(view),
+        "why": said.why(view),
         "spark": charts.spark(weeks, f"spark-{view.case.id}") if weeks else None,
         "weeks": weeks,
         "state": state,

@@ -64,6 +64,15 @@ class Words:
         """A case's reasons as sentences, the most pressing first."""
         return [self.reason(reason, view.figures) for reason in pressing(view.reasons)]
 
+    def why(self, view: CaseView) -> list[str]:
+        """For a list: of each module the most pressing reason, and how many more there are."""
+        first: dict[str, Reason] = {}
+        for reason in (ranked := pressing(view.reasons)):
+            first.setdefault(reason.module, reason)
+        told = [self.reason(reason, view.figures) for reason in first.values()]
+        more = len(ranked) - len(told)
+        return [*told, f"And {more} more reason{'s' if more > 1 else ''}."] if more else told
+
     def whom_first(self, views: Sequence[CaseView]) -> str:
         """Whom the tutor should talk to first, and why, in one sentence; `views` are ranked."""
         if not views:
@@ -87,12 +96,18 @@ class Words:
 
 
 def pressing(reasons: Sequence[Reason]) -> list[Reason]:
-    """Reasons, those that still hold and lie furthest past their threshold first.
+    """Reasons, those that still hold first, of them silence, then those furthest past their threshold.
 
-    Of several episodes of one rule on one module only the newest: that an earlier one had ended would contradict it.
+    Who is silent is so by most other rules too, and "no activity for 15 days" says it plainest. Of several episodes of
+    one rule on one module only the newest: that an earlier one had ended would contradict it.
     """
     newest = {(r.module, r.rule): r for r in sorted(reasons, key=lambda r: (r.raised_ms, r.trigger_id))}
-    return sorted(newest.values(), key=lambda r: (*(-n for n in need([r])), r.raised_ms, r.trigger_id))
+    return sorted(newest.values(), key=_pressing_key)
+
+
+def _pressing_key(reason: Reason) -> tuple[int, bool, float, int, str]:
+    holding, past = need([reason])
+    return -holding, reason.rule != _SILENCE, -past, reason.raised_ms, reason.trigger_id
 
 
 def of_module(figures: IndicatorsComputed | None, module: str) -> ModuleIndicators | None:
