@@ -55,11 +55,11 @@ class Worker:
         self.app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]  # this signal sends `assigned`
 
     def problem(self) -> str | None:
-        """For the health check: not joined yet, or the first shard that cannot work."""
+        """For the health check: not joined yet, the first shard that cannot work, or counts that cannot be read."""
         if not self._joined:
             return "it has not joined the group of workers yet"
         problems = (f"partition {n}: {s.problem}" for n, (s, _) in sorted(self._shards.items()) if s.problem)
-        return next(problems, None)
+        return next(problems, self._norms.problem)
 
     def _new_partition(self, number: int, position: Position) -> Partition:
         return Partition(self._register, self._settings, position, number=number)

@@ -221,6 +221,7 @@ class Shard:
 
     def _forget_gauges(self) -> None:
         label = str(self._number)
+        self._metrics.norms_missing.remove_by_labels({"partition": label})
         self._metrics.students.remove_by_labels({"partition": label})
         self._metrics.tick.remove_by_labels({"partition": label})
         self._metrics.lag.remove_by_labels({"partition": label})
