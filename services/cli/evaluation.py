@@ -77,7 +77,7 @@ def oulad(
     if as_json:
         click.echo(dumps(in_json(asked, RULE), indent=2, ensure_ascii=False))
     else:
-        Console(highlight=False).print(*as_tables(asked, found.notes), sep="\n")
+        Console(highlight=False).print(*as_tables(asked, RULE, found.notes), sep="\n")
     if file:
         pictures.save(draw(scored, RULE), file)
         aside.print(f"Drawn to {file}.")

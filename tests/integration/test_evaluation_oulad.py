@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 from services.cli import main
 from services.kernel.register import load_register
+from tests.support import CHECKOUT
 
 DATA = os.environ.get("SIGNPOST_TEST_DATA", "")
 pytestmark = pytest.mark.skipif(not DATA, reason="SIGNPOST_TEST_DATA names no folder with real data sets")
@@ -42,6 +44,26 @@ def test_the_figures_are_those_that_the_files_have(days: dict[int, dict[str, Any
     assert days[28]["base"] == pytest.approx(0.4437, abs=5e-5)
     assert [days[day]["rule"]["flagged_students"] for day in REFERENCE] == [1147, 1534, 3355, 2703]
     assert days[84]["rule"]["precision"] == pytest.approx(0.6689, abs=5e-5)
+
+
+def test_the_documents_tables_are_what_comes_out(days: dict[int, dict[str, Any]]) -> None:
+    """To the digit that they are given in: the index and the rule by day, then each rule."""
+    text = (CHECKOUT / "docs" / "evaluation.md").read_text()
+    for number, day in days.items():
+        (row,) = re.findall(rf"^\| {number} \| (.*) \|$", text, re.MULTILINE)
+        rule, index = day["rule"], day["index"]
+        shares = (day["base"], rule["flagged"], rule["precision"], rule["recall"])
+        said = [f"{day['students']:,}", *(f"{100 * share:.1f}" for share in shares), f"{index['auc']:.3f}"[1:]]
+        assert row.split(" | ") == [*said, f"{100 * index['precision_at_rule_rate']:.1f}"]
+    for name in set(days[28]["rules"]) - {"low-attendance"}:
+        (row,) = re.findall(rf"^\| `{name}` \| (.*) \|$", text, re.MULTILINE)
+        rules = [day["rules"][name] for day in days.values()]
+        cells = [" / ".join(_percent(r[figure]) for figure in ("flagged", "precision", "recall")) for r in rules]
+        assert row.split(" | ")[:4] == cells
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.0f}"
 
 
 def test_every_rule_is_scored_and_every_attribute_compared(days: dict[int, dict[str, Any]]) -> None:

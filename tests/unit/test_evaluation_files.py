@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import structs
 
 from deploy.demo.outcomes.activity import NEVER_HANDED_IN, read_activity, read_work
+from deploy.demo.outcomes.evaluation import RULE, Evaluation
 from deploy.demo.outcomes.places import DAY_ZERO, Calendar
 from deploy.demo.outcomes.students import STAYED, read_students
 from services.cli import main
 from services.indicators.domain.formulas import FORMULAS
 from services.indicators.domain.places import NEVER
+from services.kernel.errors import ConfigurationError
 from services.kernel.register import load_register
 from tests.support.oulad_files import Rows, write_csv, write_parquet
 
@@ -272,6 +275,13 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: dict[str, Rows], argument
     done = evaluate(write(tmp_path, made | {name: (made[name][0], rows) for name, rows in change.items()}), *arguments)
     assert done.exit_code == 1
     assert message in done.output
+
+
+def test_a_register_without_the_rule_is_refused(tmp_path: Path) -> None:
+    register = load_register()
+    bare = structs.replace(register, rules=tuple(rule for rule in register.rules if rule.name != RULE))
+    with pytest.raises(ConfigurationError, match=f"no rule {RULE}"):
+        Evaluation(tmp_path, (), bare)
 
 
 def test_what_is_no_parquet_file_is_said(tmp_path: Path) -> None:

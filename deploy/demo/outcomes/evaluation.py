@@ -35,6 +35,8 @@ class Evaluation:
     def __init__(
         self, folder: Path, names: Sequence[str], register: Register, told: Callable[[float], None] = lambda _s: None
     ) -> None:
+        if RULE not in register.rule:
+            raise ConfigurationError(f"The policy register has no rule {RULE}, with which the index is compared")
         self._register = register
         self.students = read_students(folder, names)
         activity = read_activity(folder, self.students, register, told)

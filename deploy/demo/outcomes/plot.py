@@ -19,7 +19,7 @@ def draw(weeks: Sequence[DayScores], rule: str) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 8), layout="constrained")
         axes = figure.subplots(2, 2, sharex=True)
-        _index(axes[0, 0], weeks)
+        _index(axes[0, 0], weeks, rule)
         _rules(axes[0, 1], weeks)
         _leads(axes[1, 0], weeks)
         _gaps(axes[1, 1], weeks, rule)
@@ -31,8 +31,8 @@ def draw(weeks: Sequence[DayScores], rule: str) -> Figure:
     return figure
 
 
-def _index(axes: Axes, weeks: Sequence[DayScores]) -> None:
-    axes.set_title("Index against not passing, beside the rule of 14 days")
+def _index(axes: Axes, weeks: Sequence[DayScores], rule: str) -> None:
+    axes.set_title(f"The index against not passing, beside the rule {rule}")
     lines: dict[str, tuple[Said, str, str]] = {
         "AUC of the index": (lambda d: d.scores.index.auc, COLOURS[0], "-"),
         "precision of the index, flagging as many": (lambda d: d.scores.index.precision_at_rule_rate, COLOURS[0], "--"),

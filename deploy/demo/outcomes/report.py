@@ -27,9 +27,9 @@ def as_json(days: Sequence[DayScores], rule: str) -> list[dict[str, Any]]:
     return [_rounded(_day(day, rule)) for day in days]
 
 
-def as_tables(days: Sequence[DayScores], notes: Sequence[str]) -> Iterator[RenderableType]:
+def as_tables(days: Sequence[DayScores], rule: str, notes: Sequence[str]) -> Iterator[RenderableType]:
     """What a person reads."""
-    yield _by_day(days)
+    yield _by_day(days, rule)
     yield _by_rule(days)
     yield _by_group(days)
     yield _by_presentation(days)
@@ -62,8 +62,8 @@ def _rounded(value: Any) -> Any:
     return round(value, _DIGITS) if isinstance(value, float) else value
 
 
-def _by_day(days: Sequence[DayScores]) -> Table:
-    table = _table("Index and rule of 14 days without activity, against not passing")
+def _by_day(days: Sequence[DayScores], rule: str) -> Table:
+    table = _table(f"The index, and the rule {rule}, against not passing")
     for column in (
         "Day",
         "Students",

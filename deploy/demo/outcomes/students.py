@@ -152,4 +152,4 @@ def _labels(column: Labels) -> Labels:
     return np.array([_LABELS.get(label, label) for label in column], object)
 
 
-_LABELS = {"": NOT_KNOWN, "10-20": "10-20%"}
+_LABELS = {"": NOT_KNOWN, "?": NOT_KNOWN, "10-20": "10-20%"}
