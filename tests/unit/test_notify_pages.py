@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -115,6 +116,19 @@ def test_each_figure_is_told_with_what_it_was_made_of_and_what_it_could_not_see(
         assert said in page
     assert page.index("15 days without activity.") < page.index("1 piece of work not handed in")
     assert [entry.title for entry in REGISTER.indicators if entry.title not in page] == []
+
+
+def test_a_reason_stands_above_the_figures_only_where_they_do_not_tell_it(
+    tutor: TestClient, engine: Engine, gate: Gate
+) -> None:
+    both = consent(S1, sources=("vle", "assessment"))
+    trend: dict[str, Any] = {"rule": "falling-off", "value": -2.0, "threshold": -1.1}
+    world.take(engine, gate, both, world.trigger(S1), world.trigger(S1, id="t", **trend), world.everything(S1))
+    case = f"/tutor/cases/{case_of(engine, S1)}"
+    sentence = "0 actions in the last week, after 10.3 actions"
+    assert tutor.get(case).text.count(sentence) == 1
+    world.take(engine, gate, world.trigger(S1, id="t", state="recovered", **trend))
+    assert "Back to usual on A History of Maps since" in tutor.get(case).text
 
 
 @pytest.mark.requirement("R8")

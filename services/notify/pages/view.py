@@ -9,6 +9,7 @@ from typing import Any
 from services.kernel.events import ModuleIndicators
 from services.kernel.register import Register
 from services.kernel.web.i18n.figures import Explained, FigureWords, held
+from services.notify.domain import Reason
 from services.notify.handlers import casework
 from services.notify.handlers.casework import CaseView
 from services.notify.handlers.unit import Unit
@@ -47,7 +48,7 @@ def page(unit: Unit, register: Register, view: CaseView) -> dict[str, Any]:
     return {
         "view": view,
         "headline": said.headline(view),
-        "others": said.reasons(view)[1:],
+        "others": [said.reason(reason, view.figures) for reason in _not_among_the_figures(register, view)],
         "state": state,
         "kind": kind,
         "outcome": wording.outcome(view.case.outcome),
@@ -86,6 +87,21 @@ def _module(told: FigureWords, title: str, figures: ModuleIndicators, number: in
         "explained": all_told,
         "coverage": _coverage(all_told),
     }
+
+
+def _not_among_the_figures(register: Register, view: CaseView) -> list[Reason]:
+    """Reasons after the first that the figures further down do not tell as reached: such as those that have ended."""
+    told = {
+        (m.module, i.name)
+        for m in (view.figures.modules if view.figures else ())
+        for i in m.indicators
+        if i.level != "none"
+    }
+    return [
+        reason
+        for reason in pressing(view.reasons)[1:]
+        if reason.recovered_day is not None or (reason.module, register.rule[reason.rule].indicator) not in told
+    ]
 
 
 def _coverage(figures: Sequence[Explained]) -> str:
