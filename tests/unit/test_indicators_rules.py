@@ -166,3 +166,12 @@ def test_an_end_that_is_not_the_figures_needs_no_figure() -> None:
     over = Tick(today=DAY_0 + 1, seen=[Seen(held="module-over")])
     for change in RULES.judge(over.situation(REGISTER), over.figures(REGISTER), standing).changes:
         assert (change.state, change.why, change.value, change.inputs) == ("recovered", "module-over", 0, {})
+
+
+def test_a_figure_that_is_not_given_changes_nothing_and_has_no_level() -> None:
+    tick = Tick(today=DAY_0, seen=[Seen(values={"up": 9.0})])
+    standing = RULES.judge(tick.situation(REGISTER), tick.figures(REGISTER), fresh(1)).standing
+    assert RULES.judge(tick.situation(REGISTER), {}, standing).changes == []
+    level, limit = RULES.levels(tick.situation(REGISTER), {}, standing.level)
+    assert not level.any()
+    assert np.isnan(limit).all()
