@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec import structs
 
 from services.indicators.domain.cohort import (
     INDEX_PARTS,
@@ -34,6 +35,8 @@ class Judge:
     """
 
     def __init__(self, register: Register, modules: Sequence[str], module: Ints, sources: Sequence[str]) -> None:
+        judged = {rule.indicator for rule in register.rules}
+        register = structs.replace(register, indicators=tuple(e for e in register.indicators if e.name in judged))
         self._register, self._modules, self._module = register, modules, module
         self._rules = Rules(register)
         self.rules = self._rules.names
