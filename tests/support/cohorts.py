@@ -177,7 +177,7 @@ def consenting(names: Sequence[str]) -> list[ConsentStateChanged]:
 
 
 def weeks(names: Sequence[str], number: int, seed: int = 1) -> list[ActivityRecorded | ClockTicked]:
-    """Weeks of daily ticks in which later students tend to do more, and the first three fade after a week."""
+    """Weeks with two ticks each, in which later students tend to do more, and the first three fade after a week."""
     random_ = random.Random(seed)
     events: list[ActivityRecorded | ClockTicked] = [ClockTicked(at_ms=START_MS + HOUR_MS)]
     for day in range(7 * number):
@@ -186,7 +186,8 @@ def weeks(names: Sequence[str], number: int, seed: int = 1) -> list[ActivityReco
             fades = place < 3 and day > 7
             if not fades and random_.random() < 0.5:
                 events.append(activity(name, at_ms + random_.randrange(2, 23) * HOUR_MS, day, weight=40 + 2 * place))
-        events.append(ClockTicked(at_ms=at_ms + DAY_MS + HOUR_MS))
+        if (day + 1) % 7 in {0, 3}:
+            events.append(ClockTicked(at_ms=at_ms + DAY_MS + HOUR_MS))
     return events
 
 

@@ -16,7 +16,7 @@ from services.kernel.events import CohortCounted, IndicatorsComputed, ModuleIndi
 from tests.support.cohorts import EVERYTHING, Exchange, consenting, students, weeks
 from tests.support.students import MODULE, START_DAY, START_MS, consent
 
-STUDENTS = students(30)
+STUDENTS = students(24)
 PARTITIONS = 3
 START = day_number(START_DAY)
 
@@ -71,7 +71,7 @@ def test_students_are_compared_with_the_module(undisturbed: Exchange) -> None:
     best = said(undisturbed, STUDENTS[-1])
     assert best.cohort_day == iso_day(monday(START) + 49)
     (index,) = (i for i in best.indicators if i.name == "engagement-index")
-    assert (index.inputs["students"], index.inputs["places"], index.inputs["coverage"]) == (30, 30, 100)
+    assert (index.inputs["students"], index.inputs["places"], index.inputs["coverage"]) == (24, 24, 100)
     assert 0 < index.value <= 5
     assert index.inputs["parts"] == 3  # nobody here lets hand-ins be seen
     assert "share-arrears" not in index.inputs
@@ -82,7 +82,7 @@ def test_low_volume_two_weeks_running_opens_one_episode(undisturbed: Exchange) -
     low = opened(undisturbed, "low-volume")
     assert {t.student for t in low} == set(STUDENTS[:3])
     assert len(low) == 3
-    assert all(t.value <= -1.5 and t.inputs["students"] == 30 for t in low)
+    assert all(t.value <= -1.5 and t.inputs["students"] == 24 for t in low)
     assert {t.day for t in low} == {iso_day(START + 35)}  # the windows are whole at the fourth Monday
 
 
@@ -90,7 +90,7 @@ def test_every_partition_counts_each_week_once(undisturbed: Exchange) -> None:
     for week in range(8):
         found = counts(undisturbed, week)
         assert sorted(record.partition for record in found) == list(range(PARTITIONS))
-        assert sum(record.students for record in found) == sum(record.places for record in found) == 30
+        assert sum(record.students for record in found) == sum(record.places for record in found) == 24
 
 
 @pytest.mark.requirement("R1")
@@ -101,11 +101,11 @@ def test_a_withdrawal_takes_effect_with_the_next_counts() -> None:
     left = consent(STUDENTS[5], 2, purposes=(INDIVIDUAL_INDICATORS, TUTOR_NOTIFY))
     made.consent(left)
     made.to_end()
-    assert sum(record.students for record in counts(made, 1)) == 30
-    assert sum(record.students for record in counts(made, 2)) == 29
-    assert sum(record.places for record in counts(made, 2)) == 30
+    assert sum(record.students for record in counts(made, 1)) == 24
+    assert sum(record.students for record in counts(made, 2)) == 23
+    assert sum(record.places for record in counts(made, 2)) == 24
     centile = next(i for i in said(made, STUDENTS[5]).indicators if i.name == "volume-28-centile")
-    assert (centile.inputs["students"], centile.inputs["places"]) == (29, 30)
+    assert (centile.inputs["students"], centile.inputs["places"]) == (23, 24)
 
 
 @pytest.mark.requirement("R13")
@@ -158,5 +158,5 @@ def test_whoever_permits_only_a_part_is_not_counted() -> None:
     consents = [*consenting([s for s in STUDENTS if s != half]), msgspec.structs.replace(both, grants=grants)]
     made = Exchange(consents, weeks(STUDENTS, 2), PARTITIONS)
     made.to_end()
-    assert sum(record.students for record in counts(made, 1)) == 29
+    assert sum(record.students for record in counts(made, 1)) == 23
     assert counts(made, 1)[0].module == MODULE
