@@ -14,7 +14,7 @@ from services.indicators.domain.formulas import FORMULAS
 from services.indicators.domain.places import NEVER, Bools, Figure, Ints
 from services.indicators.domain.rules import Situation
 
-_OF_SESSIONS = frozenset({"sessions-7", "session-minutes-7"})
+_CONTEXT = frozenset({"sessions-7", "session-minutes-7", "breadth"})
 Compared = Callable[[Ints], Mapping[str, Figure]]
 
 
@@ -30,7 +30,7 @@ class Situations:
     def __init__(self, store: Store, names: Collection[str], compared: Compared) -> None:
         self._store, self._names, self._compared = store, frozenset(names), compared
         self._formulas = {name: formula for name, formula in FORMULAS.items() if name in self._names}
-        self._sessions = not _OF_SESSIONS.isdisjoint(self._names)
+        self._context = not _CONTEXT.isdisjoint(self._names)
 
     def of(  # noqa: PLR0913 - which places, and as of when
         self,
@@ -44,7 +44,7 @@ class Situations:
     ) -> tuple[Situation, dict[str, Figure]]:
         """The situation of places of the roster in a view, and their figures by name."""
         store, roster = self._store, self._store.roster
-        places = store.gather(rows, view, moment, as_of_ms, sessions=self._sessions)
+        places = store.gather(rows, view, moment, as_of_ms, context=self._context)
         figures = {name: formula(places) for name, formula in self._formulas.items()} | self._of_cohort(rows, view)
         situation = Situation(
             places=places,

@@ -137,7 +137,7 @@ def _running(store: Store, time: StreamTime) -> Ints:
 
 
 def _basis(store: Store, places: Ints, time: StreamTime) -> tuple[Places, dict[str, Figure]]:
-    gathered = store.gather(places, FIGURES, time.moment, np.full(len(places), time.at_ms), sessions=False)
+    gathered = store.gather(places, FIGURES, time.moment, np.full(len(places), time.at_ms), context=False)
     work_is_seen = store.roster.granted_days(FIGURES, places)[:, store.sources.index(ASSESSMENT)] != NEVER
     return gathered, basis(gathered, work_is_seen)
 

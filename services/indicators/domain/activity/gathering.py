@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -34,7 +34,7 @@ class Store:
         self.windows, self.work = Windows(), Work()
         self.marks = Ring({"source": Column(np.int64)})
 
-    def gather(self, places: Ints, view: str, moment: Moment, as_of_ms: Ints, *, sessions: bool = True) -> Places:
+    def gather(self, places: Ints, view: str, moment: Moment, as_of_ms: Ints, *, context: bool = True) -> Places:
         """The places as of the moment, by the sources that the view permits.
 
         Args:
@@ -42,7 +42,7 @@ class Store:
             view: one of `VIEWS`.
             moment: the local day.
             as_of_ms: [n]; work that is due later on that day has not fallen due.
-            sessions: whether they are wanted; they take as long as all else.
+            context: whether types of activity and sessions are wanted too; they take as long as all else.
         """
         granted, spans = self.roster.granted_days(view, places), self.roster.spans(places)
         permitted = granted != NEVER
@@ -65,7 +65,7 @@ class Store:
             late=late,
             missing=missing,
             arrears=arrears,
-            **self._activity(places, granted, view, moment, sessions=sessions),
+            **self._activity(places, granted, view, moment, context=context),
         )
 
     def running(self, places: Ints, view: str, moment: Moment) -> Ints:
@@ -81,23 +81,21 @@ class Store:
             return np.full(len(granted), NEVER, np.int64)
         return granted[:, self.sources.index(ASSESSMENT)]
 
-    def _activity(self, places: Ints, granted: Ints, view: str, moment: Moment, *, sessions: bool) -> dict[str, Any]:
+    def _activity(self, places: Ints, granted: Ints, view: str, moment: Moment, *, context: bool) -> dict[str, Any]:
         n, windows = len(places), self.windows
         rows, place = self._readable(windows, self.roster.window_rows, places, granted != NEVER)
         weights, kinds = (np.zeros((n, HISTORY_DAYS), np.int64) for _ in range(2))
-        first_day, last_day = (np.full(n, NEVER, np.int64) for _ in range(2))
-        if len(rows):
-            first = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
-            some = place[first]
-            told = windows.told(rows, moment.today)
+        first_day, last_day = np.full(n, ENDLESS, np.int64), np.full(n, NEVER, np.int64)
+        for at, of in _apart(rows, place):
+            told = windows.told(at, moment.today, kinds=context)
             if view == TUTOR:
-                told = told.since(granted[place, windows["source"][rows]], moment.today)
-            weights[some] = np.add.reduceat(told.sums, first, axis=0, dtype=np.int64)
-            kinds[some] = np.bitwise_or.reduceat(told.kinds, first, axis=0)
-            began = np.minimum.reduceat(told.first_day, first)
-            first_day[some] = np.where(began == ENDLESS, NEVER, began)
-            last_day[some] = np.maximum.reduceat(told.last_day, first)
-        spans = [windows.sessions[row] for row in rows.tolist()] if sessions else []
+                told = told.since(granted[of, windows["source"][at]], moment.today)
+            weights[of] += told.sums
+            kinds[of] |= told.kinds
+            first_day[of] = np.minimum(first_day[of], told.first_day)
+            last_day[of] = np.maximum(last_day[of], told.last_day)
+        first_day[first_day == ENDLESS] = NEVER
+        spans = [windows.sessions[row] for row in rows.tolist()] if context else []
         number, minutes = merged(spans, place[: len(spans)], moment.lasting, n)
         return {
             "weights": weights, "kinds": kinds, "first_day": first_day, "last_day": last_day,
@@ -124,6 +122,13 @@ def _rows(of: list[list[int]], places: Ints) -> tuple[Ints, Ints]:
     found = [of[place] for place in places.tolist()]
     rows = np.fromiter(chain.from_iterable(found), np.int64)
     return rows, np.repeat(np.arange(len(found)), np.fromiter(map(len, found), np.int64, len(found)))
+
+
+def _apart(rows: Ints, place: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """The first row of each place, then the second ones, and so on: in each part no place comes twice."""
+    nth = np.arange(len(place)) - np.searchsorted(place, place)
+    for number in range(nth.max(initial=-1) + 1):
+        yield rows[nth == number], place[nth == number]
 
 
 def _first_work_day(granted: Ints, start_day: Ints) -> Ints:

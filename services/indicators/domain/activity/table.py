@@ -44,6 +44,16 @@ class Table:
         """A column; another array after the table has grown."""
         return self._arrays[name]
 
+    @property
+    def used(self) -> int:
+        """Rows in use."""
+        return self.size - len(self._free)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the rows that were ever in use."""
+        return sum(array[: self.size].nbytes for array in self._arrays.values())
+
     def new(self) -> int:
         """A row with nothing but fills in it."""
         if self._free:

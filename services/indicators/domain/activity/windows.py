@@ -57,8 +57,9 @@ class Ring(Table):
 
     def days(self, plane: str, rows: Ints, today: int) -> Ints:
         """[n, HISTORY_DAYS]; a plane of these rows, column j for the day today - j."""
-        columns = (today - np.arange(HISTORY_DAYS)) & MASK
-        days: Ints = self[plane][rows[:, None], columns]
+        held, column = self[plane][rows], today & MASK
+        back = np.concatenate((held[:, column::-1], held[:, :column:-1]), axis=1)
+        days: Ints = back[:, :HISTORY_DAYS].astype(np.int64)
         return days
 
     def as_of(self, plane: str, rows: Ints, today: Ints) -> Ints:
@@ -118,10 +119,11 @@ class Windows(Ring):
         self.sessions: list[array[int]] = []
         super().__init__({"first_day": days, "last_day": days, "source": Column(np.int64)})
 
-    def told(self, rows: Ints, today: int) -> Told:
-        """All that is held of these rows."""
-        days = (self.days(plane, rows, today) for plane in ("first", "second"))
-        return Told(*days, self["first_day"][rows], self["last_day"][rows])
+    def told(self, rows: Ints, today: int, *, kinds: bool = True) -> Told:
+        """All that is held of these rows; without the types of activity where they are not wanted."""
+        sums = self.days("first", rows, today)
+        types = self.days("second", rows, today) if kinds else np.zeros_like(sums)
+        return Told(sums, types, self["first_day"][rows], self["last_day"][rows])
 
     def begin(self, source: int, day: int, spans: array[int]) -> int:
         """A row for the source of that number in the register, whose first activity was on this day."""
