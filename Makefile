@@ -34,7 +34,8 @@ check: $(DEV) ## style, types, import rules, and the tests that need no server (
 
 test: $(DEV) ## all tests; they start every server that they need
 	@$(PYTHON) -m tests.support.prepare
-	@$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 12
+	@SIGNPOST_TEST_STEPS=$${SIGNPOST_TEST_STEPS:-100000} $(PYTHON) -m pytest \
+		--numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 12
 
 bench: $(DEV) $(PEERS_READY) ## measure; each writes its figures to build/bench/NAME.json
 	@mkdir -p build/bench
