@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +28,15 @@ from services.indicators.domain.rules import Change, Memory, Rules
 from services.indicators.handlers.students import Student, Students
 
 
+@dataclass(slots=True)
+class _Loaded:
+    """Rows that were begun for states, with what is still to be written into them, all together."""
+
+    windows: list[tuple[int, DayRows]] = field(default_factory=list)
+    marks: list[tuple[int, DayRows]] = field(default_factory=list)
+    places: list[tuple[int, PlaceRow]] = field(default_factory=list)
+
+
 class Keeping:
     """Writes states of students and takes them over again."""
 
@@ -42,7 +52,8 @@ class Keeping:
         days = {student: self.day_of_change(student) for student in students}
         windows = [(student, key, row) for student in students for key, (row, _) in sorted(student.windows.items())]
         marks = [(student, key, row) for student in students for key, row in sorted(student.marks.items())]
-        made = {student: self._begun(student) for student in students}
+        places = self._places(students)
+        made = {student: self._begun(student, places) for student in students}
         for (student, (source, module), row), packed in zip(
             windows,
             self._packed(self._store.windows, [row for *_, row in windows], [days[s] for s, *_ in windows]),
@@ -59,24 +70,30 @@ class Keeping:
 
     def load(self, states: dict[bytes, bytes]) -> list[tuple[Student, str, Change]]:
         """Take states over; gives the ends of episodes whose rules the register no longer has, with their modules."""
+        self._begin_calendar(states)
         gone: list[tuple[Student, str, Change]] = []
-        decoded = {key: decode_state(raw) for key, raw in states.items()}
-        windows = (row for state in decoded.values() for row in state.windows)
-        self._begin_calendar(max((row.last_day for row in windows), default=NEVER))
-        for key, state in decoded.items():
-            student = self._students.of(key)
-            self._load(student, state)
+        loaded = _Loaded()
+        for key, raw in states.items():
+            student, state = self._students.of(key), decode_state(raw)
+            self._load(student, state, loaded)
             gone += [
                 (student, place.module, change) for place in state.places for change in self._rules.gone([place.memory])
             ]
+        self._store.windows.put(*_columns(loaded.windows))
+        self._store.marks.put(*_columns(loaded.marks))
+        self._load_places(loaded.places)
         return gone
 
-    def _begin_calendar(self, newest_day: int) -> None:
+    def _begin_calendar(self, states: Mapping[bytes, bytes]) -> None:
         """The rings stand at the clock; before the first tick at the newest activity, as they did."""
+        today = self._time.today
+        if not self._time.at_ms:
+            windows = (row for raw in states.values() for row in decode_state(raw).windows)
+            today = max((row.last_day for row in windows), default=NEVER)
         for ring in (self._store.windows, self._store.marks):
-            ring.advance(self._time.today if self._time.at_ms else newest_day)
+            ring.advance(today)
 
-    def _load(self, student: Student, state: StudentState) -> None:
+    def _load(self, student: Student, state: StudentState, loaded: _Loaded) -> None:
         students, store = self._students, self._store
         student.granted, student.changed_ms = state.granted, state.changed_ms
         student.told, student.kept_version = state.told, state.version
@@ -89,53 +106,62 @@ class Keeping:
                 student, window.source, window.module, window.last_day, unpacked_spans(window.spans)
             )
             store.windows.first_day[row] = window.first_day
-            store.windows.put(row, *window.days.columns())
+            loaded.windows.append((row, window.days))
         for mark in state.marks:
-            store.marks.put(students.begin_marks(student, mark.source, mark.module), *mark.days.columns())
+            loaded.marks.append((students.begin_marks(student, mark.source, mark.module), mark.days))
         for place in state.places:
-            self._load_place(students.place(student, place.module), place)
+            loaded.places.append((students.place(student, place.module), place))
 
-    def _load_place(self, place: int, kept: PlaceRow) -> None:
+    def _load_places(self, places: Sequence[tuple[int, PlaceRow]]) -> None:
         roster = self._store.roster
-        roster.stand(np.array([place]), self._rules.recall([kept.memory]))
-        if len(kept.stands) == STANDS:
-            roster["stands"][place] = [np.nan if value is None else value for value in kept.stands]
+        rows = np.array([row for row, _ in places], np.int64)
+        roster.stand(rows, self._rules.recall([kept.memory for _, kept in places]))
+        for row, kept in places:
+            if len(kept.stands) == STANDS:
+                roster["stands"][row] = [np.nan if value is None else value for value in kept.stands]
 
     def day_of_change(self, student: Student) -> int:
         """The local day as of which the student's state is written."""
         return self._time.day_of(student.changed_ms) if student.changed_ms else self._store.windows.today
 
-    def _begun(self, student: Student) -> StudentState:
+    def _begun(self, student: Student, places: Mapping[int, PlaceRow]) -> StudentState:
         """The state without its rows of days."""
         open_day = self._time.open_day_at(student.changed_ms)
         by_day: dict[int, list[bytes]] = {}
         for half, day in student.seen.items():
             if day >= open_day:
                 by_day.setdefault(day, []).append(half)
-        places = ((module, self._place(module, place)) for module, place in sorted(student.places.items()))
         return StudentState(
             changed_ms=student.changed_ms,
             granted=student.granted,
-            places=[kept for _, kept in places if kept.memory or kept.stands],
+            places=[places[place] for _, place in sorted(student.places.items()) if place in places],
             handed={module: handed for module, handed in student.handed.items() if handed},
             seen=[(day, packed_ids(ids)) for day, ids in sorted(by_day.items())],
             told=student.told,
             version=student.version,
         )
 
+    def _places(self, students: Sequence[Student]) -> dict[int, PlaceRow]:
+        """What is remembered of their places, where there is anything."""
+        roster = self._store.roster
+        rows = np.array([place for student in students for place in student.places.values()], np.int64)
+        standing, stands = roster.standing(rows), roster["stands"][rows]
+        remembered = np.any(standing.level, axis=1) | np.any(standing.in_a_row, axis=1)
+        for days in (standing.episode_day, standing.ended_day):
+            remembered |= (days != NEVER).any(axis=1)
+        compared = ~np.isnan(stands).all(axis=1)
+        kept: dict[int, PlaceRow] = {}
+        for at in np.flatnonzero(remembered | compared).tolist():
+            memory = self._rules.memory(standing, at) if remembered[at] else Memory()
+            values = [None if value != value else value for value in stands[at].tolist()] if compared[at] else []  # noqa: PLR0124 - NaN
+            place = int(rows[at])
+            kept[place] = PlaceRow(roster.module(place), memory, values)
+        return kept
+
     def _window(self, student: Student, source: str, module: str, row: int, days: DayRows) -> WindowRow:
         windows = self._store.windows
         spans = packed_spans(windows.sessions[row], self._time.sessions_from_ms(student.changed_ms))
         return WindowRow(module, source, windows.first_day[row], windows.last_day[row], days, spans)
-
-    def _place(self, module: str, place: int) -> PlaceRow:
-        stands = self._store.roster["stands"][place]
-        known = ~np.isnan(stands)
-        kept = [value if yes else None for value, yes in zip(stands.tolist(), known.tolist(), strict=True)]
-        return PlaceRow(module, self._memory(place), kept if known.any() else [])
-
-    def _memory(self, place: int) -> Memory:
-        return self._rules.memory(self._store.roster.standing(np.array([place])), 0)
 
     @staticmethod
     def _packed(ring: Ring, rows: Sequence[int], today: Sequence[int]) -> list[DayRows]:
@@ -147,3 +173,11 @@ class Keeping:
         borders = np.searchsorted(row, np.arange(len(rows) + 1)).tolist()
         values: tuple[Ints, ...] = (days, first[row, column], second[row, column])
         return [DayRows.of(*(value[begin:end] for value in values)) for begin, end in pairwise(borders)]
+
+
+def _columns(rows: Sequence[tuple[int, DayRows]]) -> tuple[Ints, Ints, Ints, Ints]:
+    """The days of many rows end to end: row, day and the two numbers."""
+    joined = DayRows(*(b"".join(getattr(days, part) for _, days in rows) for part in ("days", "first", "second")))
+    days, first, second = joined.columns()
+    lengths = [days.number for _, days in rows]
+    return np.repeat(np.array([row for row, _ in rows], np.int64), lengths), days, first, second

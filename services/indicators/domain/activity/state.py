@@ -33,6 +33,11 @@ class DayRows(Struct, array_like=True):
         """The packed form of three columns."""
         return cls(days.astype(_DAYS).tobytes(), first.astype(_SUMS).tobytes(), second.astype(_SUMS).tobytes())
 
+    @property
+    def number(self) -> int:
+        """How many days."""
+        return len(self.days) // 2
+
     def columns(self) -> tuple[Ints, Ints, Ints]:
         """The three columns."""
         packed = ((self.days, _DAYS), (self.first, _SUMS), (self.second, _SUMS))

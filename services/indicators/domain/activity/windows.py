@@ -72,11 +72,11 @@ class Ring(Table):
         days[:, :SLACK_DAYS] = 0
         return days
 
-    def put(self, row: int, days: Ints, first: Ints, second: Ints) -> None:
-        """Write days of a row as a state has them; those that are not held are passed over."""
+    def put(self, rows: Ints, days: Ints, first: Ints, second: Ints) -> None:
+        """[n] each; write days of rows as states have them; those that are not held are passed over."""
         held = (days >= self.oldest) & (days <= self.newest)
-        self["first"][row, days[held] & MASK] = first[held]
-        self["second"][row, days[held] & MASK] = second[held]
+        self["first"][rows[held], days[held] & MASK] = first[held]
+        self["second"][rows[held], days[held] & MASK] = second[held]
 
     def _resize(self, capacity: int) -> None:
         super()._resize(capacity)
