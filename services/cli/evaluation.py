@@ -80,7 +80,7 @@ def oulad(
         Console(highlight=False).print(*as_tables(asked, RULE, found.notes), sep="\n")
     if file:
         pictures.save(draw(scored, RULE), file)
-        aside.print(f"Drawn to {file}.")
+        aside.print(f"Drawn to {file}.", markup=False)
 
 
 @click.command(
@@ -145,4 +145,4 @@ def simulate(  # noqa: PLR0913 - each is an option
         Console(highlight=False).print(*as_tables(loads), sep="\n")
     if file:
         pictures.save(draw(loads), file)
-        aside.print(f"Drawn to {file}.")
+        aside.print(f"Drawn to {file}.", markup=False)

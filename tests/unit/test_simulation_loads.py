@@ -75,6 +75,11 @@ def test_a_person_sees_both_numbers_by_week_and_tutor() -> None:
     assert as_json(loads)["tutors"][NO_TUTOR][1] == {"week": "2026-01-19", "present": 0, "proposed": 1}
 
 
+def test_no_name_is_taken_for_a_style() -> None:
+    loads = compare([Alert("s1", "a", DAYS[0])], [], {"s1": ["[red]t1"]}, DAYS)
+    assert "[red]t1" in printed(loads)
+
+
 def test_of_many_tutors_those_are_shown_whose_loads_change_most() -> None:
     tutors = {f"s{n}": [f"t{n:02}"] for n in range(30)}
     loads = compare([], [Alert("s29", "a", DAYS[0])], tutors, DAYS)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from services.indicators.evaluation.days import DayScores, Scores
@@ -34,7 +35,7 @@ def as_tables(days: Sequence[DayScores], rule: str, notes: Sequence[str]) -> Ite
     yield _by_group(days)
     yield _by_presentation(days)
     yield _DEFINITIONS
-    yield from notes
+    yield from map(escape, notes)
 
 
 def _day(day: DayScores, rule: str) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def _by_presentation(days: Sequence[DayScores]) -> Table:
     for day in days:
         table.add_column(f"Day {day.day}", justify="right")
     for name in days[-1].presentations:
-        table.add_row(name, *(_presentation(day.presentations[name]) for day in days))
+        table.add_row(escape(name), *(_presentation(day.presentations[name]) for day in days))
     return table
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from services.indicators.simulation.loads import Loads, Pair
@@ -49,7 +50,7 @@ def _summary(loads: Loads) -> Table:
     table.add_column()
     table.add_column(justify="right")
     for rule, pair in loads.rules.items():
-        table.add_row(rule, _cell(pair))
+        table.add_row(escape(rule), _cell(pair))
     table.add_row("[bold]All[/]", f"[bold]{_cell(_sum(loads.total))}[/]")
     table.add_row("Most of any tutor in any week", _cell(loads.largest))
     table.add_row("Students", _cell(loads.students))
@@ -60,7 +61,7 @@ def _summary(loads: Loads) -> Table:
 
 def _weekly(loads: Loads, tutors: Sequence[str]) -> Table:
     table = Table(title="\nBy week", title_justify="left", box=None, pad_edge=False)
-    for column in ("Week of", "All", *tutors):
+    for column in ("Week of", "All", *map(escape, tutors)):
         table.add_column(column, justify="right", overflow="fold")
     for row, week in enumerate(loads.weeks):
         table.add_row(iso_day(week), _cell(loads.total[row]), *(_cell(loads.tutors[tutor][row]) for tutor in tutors))
