@@ -264,10 +264,11 @@ class CohortCounted(Struct, frozen=True, kw_only=True, tag_field="type", tag="Co
 
     Attributes:
         partition: that counted; the record stands in the same partition of its topic.
-        day: the local day of the tick.
-        places: all places on the module here that run on that day, whoever they belong to; for the coverage.
+        day: Monday of the local week that the tick is the first of.
+        places: all places on the module here that run at the tick, whoever they belong to; for the coverage.
         students: those who are counted.
-        counts: for each figure, the histogram's buckets that are not empty, ascending, with their students.
+        counts: for each figure, the histogram's buckets that are not empty, by their lowest number, ascending, each with
+            its students.
     """
 
     module: Slug
@@ -279,7 +280,7 @@ class CohortCounted(Struct, frozen=True, kw_only=True, tag_field="type", tag="Co
 
 
 class CohortClosed(Struct, frozen=True, kw_only=True, tag_field="type", tag="CohortClosed.v1"):
-    """A partition has said everything about a day's cohorts; stands after its `CohortCounted` of that day."""
+    """A partition has said everything about a week's cohorts; stands after its `CohortCounted` of that week."""
 
     partition: Annotated[int, Meta(ge=0)]
     day: IsoDate

@@ -184,7 +184,7 @@ def test_a_wait_ends_with_the_last_partition(reader: NormsReader, metrics: Indic
 def test_a_lost_week_is_counted_once(reader: NormsReader, metrics: IndicatorMetrics) -> None:
     reader.take(said(1, NEXT, [1]))
     for _ in range(2):
-        assert asyncio.run(Wait(reader, 0, WEEK, metrics).norms(0)) is not None
+        assert asyncio.run(Wait(reader, 0, WEEK, metrics).norms(60)) is not None
     assert metrics.registry.get_sample_value("signpost_indicator_norms_lost_total") == 1
 
 

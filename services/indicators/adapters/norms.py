@@ -45,6 +45,7 @@ class NormsReader:
         self._gathering = Gathering(settings.kafka.partitions)
         self._read_again = asyncio.Event()
         self._arrived = asyncio.Event()
+        self._adding_up: dict[int, asyncio.Task[Norms | None]] = {}
         self.problem: str | None = None
 
     def want(self, partition: int, day: int | None) -> None:
@@ -54,15 +55,20 @@ class NormsReader:
 
     async def of(self, day: int, patience_s: float) -> Norms | None:
         """The norms of the week; None where they are not there within so many seconds."""
-        norms = self._look(day)
-        if norms is None:
-            arrived = self._arrived
+        if not self._gathering.ready(day):
             try:
-                await asyncio.wait_for(arrived.wait(), patience_s)
+                await asyncio.wait_for(self._arrived.wait(), patience_s)
             except TimeoutError:
                 return None
-            norms = self._look(day)
-        return norms
+        # For all shards of this worker at once, and without keeping any from obeying consents.
+        if day not in self._adding_up:
+            self._adding_up[day] = asyncio.create_task(self._add_up(day))
+        adding_up = self._adding_up[day]
+        await asyncio.wait({adding_up}, timeout=patience_s)
+        if not adding_up.done():
+            return None
+        self._adding_up.pop(day, None)
+        return adding_up.result()
 
     def missing(self, day: int) -> list[int]:
         """The partitions that have not said all of the week yet."""
@@ -126,9 +132,9 @@ class NormsReader:
                 "delete the partition's records up to it (kafka-delete-records); its week then has no group figures.",
             ) from error
 
-    def _look(self, day: int) -> Norms | None:
+    async def _add_up(self, day: int) -> Norms | None:
         known = len(self._gathering.lost)
-        norms = self._gathering.norms(day)
+        norms = await asyncio.to_thread(self._gathering.norms, day)
         if len(self._gathering.lost) > known:
             self._metrics.norms_lost.inc()
             _log.error("cohort_norms_lost", day=iso_day(day), missing=self._gathering.missing(day))

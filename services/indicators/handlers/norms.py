@@ -59,7 +59,7 @@ class Gathering:
         if self._from < before:
             self.clear()
             return True
-        for old in [day for day in self._weeks if day < self._from]:
+        for old in [day for day in list(self._weeks) if day < self._from]:
             del self._weeks[old]
         return False
 
@@ -87,16 +87,19 @@ class Gathering:
             return False
         return self._close(week, partition, day, said.modules)
 
+    def ready(self, day: int) -> bool:
+        """Whether nothing of the week is to be waited for, since all is there or some of it never will be."""
+        return not self.missing(day) or self._is_lost(day)
+
     def norms(self, day: int) -> Norms | None:
-        """The norms of the week; None while a partition is still to be heard."""
+        """The norms of the week, None while they are not ready; adding up large cohorts takes a second or two."""
         week = self._weeks[day]
-        if week.norms is None:
+        if week.norms is None and self.ready(day):
             if self._is_lost(day):
                 self.lost.add(day)
-                week.norms = merge(day, (), INDEX_PARTS)
-            elif not self.missing(day):
-                week.norms = merge(day, map(_decode, week.counted), INDEX_PARTS)
                 week.counted.clear()
+            week.norms = merge(day, map(_decode, week.counted), INDEX_PARTS)
+            week.counted.clear()
         return week.norms
 
     def missing(self, day: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from msgspec import Struct
@@ -74,6 +75,6 @@ def merge(day: int, counted: Iterable[CohortCounted], figures: Iterable[str]) ->
 
 def _histograms(modules: int, of: Ints, records: list[CohortCounted], figure: str) -> Histograms:
     buckets = [record.counts.get(figure, ()) for record in records]
-    module = np.repeat(of, [len(pairs) for pairs in buckets])
-    flat = np.array([pair for pairs in buckets for pair in pairs], np.int64).reshape(-1, 2)
-    return Histograms.summed(modules, module, lowest_of(flat[:, 0]), flat[:, 1])
+    module = np.repeat(of, np.fromiter(map(len, buckets), np.int64, len(buckets)))
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(buckets)), np.int64, 2 * len(module))
+    return Histograms.summed(modules, module, lowest_of(flat[::2]), flat[1::2])
