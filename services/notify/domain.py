@@ -12,6 +12,7 @@ from services.kernel.events import ConsentStateChanged, SupportTriggered
 
 State = Literal["opened", "notified", "acknowledged", "closed"]
 WITHDRAWN = "withdrawn"
+JUDGED_ANEW = "judged-anew"  # of a reason that has lost a source: the rule is judged again without it
 
 # Why a tutor closes a case; the register of outcomes that reports count by.
 OUTCOMES: dict[str, str] = {

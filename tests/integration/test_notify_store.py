@@ -13,7 +13,7 @@ from services.kernel import database
 from services.kernel.clock import DAY_MS
 from services.notify.adapters.tables import metadata
 from services.notify.app import MIGRATIONS
-from services.notify.domain import Reason
+from services.notify.domain import Reason, need
 from services.notify.handlers import casework, delivery
 from services.notify.handlers.casework import CaseView
 from services.notify.handlers.gate import Gate, NotNow
@@ -227,17 +227,37 @@ def test_a_reason_goes_with_the_last_source_that_it_was_judged_from_and_the_case
 
 
 @pytest.mark.requirement("R1")
-def test_a_value_that_combines_what_is_shared_no_longer_is_not_shown_but_the_present_one_is(
+def test_a_reason_that_loses_a_source_holds_no_more_until_it_is_judged_anew_without_it(
     engine: Engine, gate: Gate
 ) -> None:
-    world.take(
-        engine, gate, consent(S1, sources=("vle", "library")), world.trigger(S1, sources=("vle", "library"), value=14.0)
-    )
-    assert [[r.value for r in view.reasons] for view in cases_of(engine, gate)] == [[14.0]]
+    """What it came with is forgotten; the case stays, and no second message is sent."""
+    told = world.trigger(S1, sources=("library", "vle"), value=14.0, inputs={"half": 7.0})
+    world.take(engine, gate, consent(S1, sources=("vle", "library")), told)
     world.take(engine, gate, consent(S1, version=2, sources=("vle",)))
-    assert cases_of(engine, gate) == []
-    world.take(engine, gate, world.computed(S1, 15, consent_version=2))
-    assert [[r.value for r in view.reasons] for view in cases_of(engine, gate)] == [[15.0]]
+    [reason] = reasons_of(engine, S1)
+    assert (reason.value, reason.inputs, reason.sources, reason.ended_why) == (0, {}, ("vle",), "judged-anew")
+    assert [need(view.reasons)[0] for view in cases_of(engine, gate)] == [0]
+    repeated = world.take(engine, gate, told)
+    assert repeated.outcomes["support-triggers", "repeated"] == 1
+    anew = world.trigger(S1, sources=("vle",), value=15.0, raised_ms=told.raised_ms + DAY_MS, consent_version=2)
+    assert world.take(engine, gate, anew, anew).outcomes == {
+        ("support-triggers", "judged-anew"): 1,
+        ("support-triggers", "repeated"): 1,
+    }
+    [reason] = reasons_of(engine, S1)
+    assert (reason.value, reason.sources, reason.ended_why, reason.recovered_day) == (15, ("vle",), None, None)
+    with engine.begin() as tx:
+        assert Unit.of(tx).cases.count_open() == 1
+
+
+@pytest.mark.requirement("R1")
+def test_a_value_that_combines_what_is_shared_no_longer_is_not_shown_even_before_it_is_forgotten(gate: Gate) -> None:
+    """As when a grant has just ended by its date; the present value is shown, if there is one."""
+    reason = Reason.of(world.trigger(S1, sources=("vle", "library")))
+    left = consent(S1, sources=("vle",))
+    assert gate.shown(left, [reason], None) == []
+    assert [shown.value for shown in gate.shown(left, [reason], world.computed(S1, 15))] == [15]
+    assert len(gate.shown(consent(S1, sources=("vle", "library")), [reason], None)) == 1
 
 
 def test_an_end_is_kept_with_its_reason_and_once(engine: Engine, gate: Gate) -> None:

@@ -154,3 +154,9 @@ def test_names_of_weeks_count_back_from_now() -> None:
 def test_outcomes_have_words() -> None:
     assert wording.outcome("met") == "Met: we had a conversation"
     assert wording.outcome(None) == ""
+
+
+def test_a_reason_that_is_judged_anew_does_not_tell_why() -> None:
+    """What a student shares, and with whom, is not for the tutor to know."""
+    lost = dataclasses.replace(REASON, recovered_day="2026-02-11", ended_why="judged-anew")
+    assert WORDS.reason(lost, None) == "Being judged anew on A History of Maps."

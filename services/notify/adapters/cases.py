@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from services.kernel.ids import deterministic_id
 from services.notify.adapters.tables import case_history, case_reason, support_case, upsert
-from services.notify.domain import Case, Reason, State
+from services.notify.domain import JUDGED_ANEW, Case, Reason, State
 
 
 class Cases:
@@ -74,6 +74,28 @@ class Cases:
             "ended_why": reason.ended_why,
         }
         upsert(self._tx, case_reason, [values])
+
+    def take_up(self, reason: Reason) -> Case | None:
+        """Let an open case speak again of a reason that was to be judged anew, and was; gives the case, if any."""
+        waiting = select(support_case).join(case_reason, case_reason.c.case_id == support_case.c.id)
+        waiting = waiting.where(
+            _is(reason.trigger_id),
+            case_reason.c.ended_why == JUDGED_ANEW,
+            case_reason.c.raised_ms < reason.raised_ms,
+            support_case.c.state != "closed",
+        )
+        row = self._tx.execute(waiting).first()
+        if row is None:
+            return None
+        self._tx.execute(delete(case_reason).where(_is(reason.trigger_id)))
+        self.add_reason(_case(row), reason)
+        return _case(row)
+
+    def judge_anew(self, reason: Reason, sources: Iterable[str], day: str) -> None:
+        """Forget what a reason came with; of its sources these are left. It holds no longer, until it is told again."""
+        left = {"value": 0, "inputs": {}, "sources": sorted(sources), "ended_why": reason.ended_why or JUDGED_ANEW}
+        changed = update(case_reason).where(_is(reason.trigger_id))
+        self._tx.execute(changed.values(recovered_day=reason.recovered_day or day, **left))
 
     def recover(self, trigger_id: str, day: str, why: str) -> Case | None:
         """Note that an episode has ended; gives its case, or None where it is unknown or had ended before."""

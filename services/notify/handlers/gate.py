@@ -46,7 +46,7 @@ class Gate:
 
     def permitted(self, consent: ConsentStateChanged | None, reasons: Iterable[Reason]) -> list[Reason]:
         """Those of the reasons that a case may rest on: of each, something that it was judged from is still shared."""
-        return [reason for reason in reasons if self._shared(consent, reason)]
+        return [reason for reason in reasons if self.shared(consent, reason)]
 
     def shown(
         self, consent: ConsentStateChanged | None, reasons: Iterable[Reason], figures: IndicatorsComputed | None
@@ -61,7 +61,7 @@ class Gate:
             for reason in self.permitted(consent, reasons)
             if reason.recovered_day is not None
             or self._present(reason, figures)
-            or self._shared(consent, reason) >= frozenset(reason.sources)
+            or self.shared(consent, reason) >= frozenset(reason.sources)
         ]
 
     def permits_figures(self, consent: ConsentStateChanged | None, computed: IndicatorsComputed) -> bool:
@@ -83,16 +83,16 @@ class Gate:
             return reason
         return replace(reason, value=found.value, inputs=found.inputs, day=figures.day)
 
-    def _present(self, reason: Reason, figures: IndicatorsComputed | None) -> Indicator | None:
-        """The present figure of a reason's indicator, if there is one."""
-        declared = self.register.rule.get(reason.rule)
-        modules = (m for m in figures.modules if m.module == reason.module) if figures and declared else ()
-        return next((i for m in modules for i in m.indicators if declared and i.name == declared.indicator), None)
-
-    def _shared(self, consent: ConsentStateChanged | None, reason: Reason) -> frozenset[str]:
+    def shared(self, consent: ConsentStateChanged | None, reason: Reason) -> frozenset[str]:
         """What is shared of that which a reason was judged from; nothing of a rule that the register lacks."""
         declared = self.register.rule.get(reason.rule)
         if declared is None:
             return frozenset()
         sources = reason.sources or self.register.indicator[declared.indicator].sources
         return shared(consent, sources, at_ms=reason.raised_ms, now_ms=self.clock.now_ms())
+
+    def _present(self, reason: Reason, figures: IndicatorsComputed | None) -> Indicator | None:
+        """The present figure of a reason's indicator, if there is one."""
+        declared = self.register.rule.get(reason.rule)
+        modules = (m for m in figures.modules if m.module == reason.module) if figures and declared else ()
+        return next((i for m in modules for i in m.indicators if declared and i.name == declared.indicator), None)

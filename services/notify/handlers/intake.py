@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.kernel.clock import DAY_MS, iso_day
 from services.kernel.events import (
     ConsentApplied,
     ConsentStateChanged,
@@ -114,9 +115,10 @@ def take_trigger(unit: Unit, gate: Gate, trigger: SupportTriggered, consent: Con
     if trigger.state == "recovered":
         return _recover(unit, gate, trigger)
     reason = Reason.of(trigger)
+    permitted = bool(gate.permitted(consent, [reason]))
     if unit.cases.knows(trigger.id):
-        return "repeated"
-    if not gate.permitted(consent, [reason]):
+        return "judged-anew" if permitted and unit.cases.take_up(reason) else "repeated"
+    if not permitted:
         return "not-permitted"
     case = unit.cases.open_of(trigger.student)
     if case is not None:
@@ -155,6 +157,7 @@ def end_unpermitted(unit: Unit, gate: Gate, cases: Sequence[Case]) -> int:
     left = {case.id: gate.permitted(consents.get(case.student), reasons[case.id]) for case in cases}
     for case in cases:
         unit.cases.forget_reasons(reason for reason in reasons[case.id] if reason not in left[case.id])
+        _reduce(unit, gate, left[case.id], consents.get(case.student))
     ended = [case for case in cases if not left[case.id]]
     for case in ended:
         unit.cases.save(case.withdraw())
@@ -162,6 +165,15 @@ def end_unpermitted(unit: Unit, gate: Gate, cases: Sequence[Case]) -> int:
         unit.cases.note(case, "withdrawn", gate.clock.now_ms())
         unit.deliveries.cancel_of(case.id, gate.system.now_ms())
     return len(ended)
+
+
+def _reduce(unit: Unit, gate: Gate, reasons: Iterable[Reason], consent: ConsentStateChanged | None) -> None:
+    """Reasons of which a part is shared no longer hold no more: the indicators judge their rules anew without it."""
+    day = iso_day(gate.clock.now_ms() // DAY_MS)
+    for reason in reasons:
+        left = gate.shared(consent, reason)
+        if not left >= frozenset(reason.sources):
+            unit.cases.judge_anew(reason, left, day)
 
 
 def queue_messages(unit: Unit, case: Case, now_ms: int) -> None:

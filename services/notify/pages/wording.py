@@ -10,7 +10,7 @@ from services.kernel.events import IndicatorsComputed, ModuleIndicators
 from services.kernel.register import Register
 from services.kernel.web.i18n.figures import FigureWords
 from services.kernel.web.i18n.formats import amount
-from services.notify.domain import OUTCOMES, Case, Reason, need
+from services.notify.domain import JUDGED_ANEW, OUTCOMES, Case, Reason, need
 from services.notify.handlers.casework import CaseView
 
 STATES = {
@@ -38,6 +38,7 @@ _ENDED = {
     "leave": "On an agreed absence from {module}",
     "exempt": "Exempt on {module}",
     "rule-gone": "No longer looked for on {module}",
+    JUDGED_ANEW: "Being judged anew on {module}",
 }
 _SILENCE = "days-since-last-activity"
 
@@ -53,7 +54,8 @@ class Words:
         """One reason as a sentence, with its figure and its window."""
         title = self.titles[reason.module]
         if reason.recovered_day is not None:
-            return f"{_ended(reason).format(module=title)} since {day(reason.recovered_day)}."
+            said = _ended(reason).format(module=title)
+            return f"{said}." if reason.ended_why == JUDGED_ANEW else f"{said} since {day(reason.recovered_day)}."
         if reason.rule == _SILENCE:
             return _silence(reason, title, of_module(figures, reason.module))
         name = self.register.rule[reason.rule].indicator
