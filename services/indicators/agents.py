@@ -43,6 +43,7 @@ class Worker:
     def __init__(self, settings: Settings, metrics: IndicatorMetrics) -> None:
         self._settings, self._metrics = settings, metrics
         self._register = load_register(settings.register_file)
+        metrics.register.labels(self._register.version).set(1)
         self._shards: dict[int, tuple[Shard, asyncio.Future[None]]] = {}
         self._joined = False
         self._norms = NormsReader(settings, metrics)
@@ -62,7 +63,9 @@ class Worker:
         return next(problems, self._norms.problem)
 
     def _new_partition(self, number: int, position: Position) -> Partition:
-        return Partition(self._register, self._settings, position, number=number)
+        partition = Partition(self._register, self._settings, position, number=number)
+        partition.timed = self._metrics.sweep.time
+        return partition
 
     async def _assigned(self, _app: faust.App, assigned: set[Any], **_: Any) -> None:
         """Start and stop shards; no hand-over is needed, since the next owner's start fences the one before."""

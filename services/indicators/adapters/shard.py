@@ -14,12 +14,12 @@ from collections.abc import Callable
 import msgspec
 from aiokafka.errors import KafkaError
 
+from services.indicators.adapters.gauges import Gauges
 from services.indicators.adapters.norms import NormsReader, Wait
 from services.indicators.adapters.reading import Reading
 from services.indicators.adapters.transactions import POSITION_KEY, Transactions
 from services.indicators.handlers import Partition
-from services.indicators.ports import Changes, Position
-from services.kernel.clock import SystemClock
+from services.indicators.ports import Position
 from services.kernel.dead_letters import RawRecord
 from services.kernel.errors import InvalidMessage
 from services.kernel.logs import log
@@ -54,6 +54,7 @@ class Shard:
     ) -> None:
         self._number, self._settings, self._metrics = partition, settings, metrics
         self._new_partition, self._norms = new_partition, norms
+        self._gauges = Gauges(partition, metrics)
         self._wait: Wait | None = None
         self._problem: str | None = "it has not read its state yet"
 
@@ -76,7 +77,7 @@ class Shard:
                     await asyncio.sleep(self._settings.kafka.session_timeout_s)
         finally:
             self._norms.want(self._number, None)
-            self._forget_gauges()
+            self._gauges.forget()
 
     async def _own(self) -> None:
         self._transactions = Transactions(self._number, self._settings, self._metrics)
@@ -98,6 +99,7 @@ class Shard:
         raw = states.pop(POSITION_KEY, None)
         position = _read_position(raw) if raw else Position()
         self._partition = self._new_partition(self._number, position)
+        self._gauges.taken_over(position, self._partition.position(position.offset))
         self._partition.restore(states)
         for topic, take in ((CONSENT_STATE, self._partition.consent), (ENROLMENTS, self._partition.enrolments)):
             async for record in self._reading.to_end(topic):
@@ -109,6 +111,7 @@ class Shard:
             self._metrics.restarts.labels("PositionOutsideLog").inc()
         self._rest: list[RawRecord] = []  # read, and not yet applied since norms are waited for
         self._unflushed, self._oldest_ms = 0, 0
+        self._consents_ms: list[int] = []
         self._obeyed: dict[str, int] = {}  # versions to give receipts for; those read until here are asked for
         self._flushed_at = time.monotonic()
         self._set_gauges()
@@ -168,6 +171,7 @@ class Shard:
         student = self._partition.consent(record)
         if student.version:
             self._obeyed[student.name] = student.version
+            self._consents_ms.append(record.timestamp)  # type: ignore[attr-defined]  # Kafka's own
         self._flushed_at = 0  # what a consent takes away goes at once, and so does the receipt
 
     @property
@@ -193,35 +197,12 @@ class Shard:
         changes = self._partition.changes(publish=self._owes or not self._catching_up)
         await self._transactions.commit(changes, self._partition.position(self._position), self._obeyed)
         self._partition.flushed()
+        self._gauges.flushed(self._partition, changes, self._oldest_ms, self._consents_ms)
         self._obeyed.clear()
-        self._measure(changes)
+        self._consents_ms.clear()
         self._unflushed, self._oldest_ms = 0, 0
         self._flushed_at = time.monotonic()
 
-    def _measure(self, changes: Changes) -> None:
-        metrics = self._metrics
-        for outcome, number in self._partition.outcomes.items():
-            metrics.events.labels(outcome).inc(number)
-        metrics.purged.inc(self._partition.outcomes["purged"])
-        self._partition.outcomes.clear()
-        for reason, number in self._partition.held.items():
-            metrics.held.labels(reason).inc(number)
-        self._partition.held.clear()
-        for trigger in changes.triggers:
-            metrics.triggers.labels(trigger.rule, trigger.state).inc()
-        if self._oldest_ms:
-            metrics.latency.observe(max(0, SystemClock().now_ms() - self._oldest_ms) / 1000)
-
     def _set_gauges(self) -> None:
-        metrics, label = self._metrics, str(self._number)
-        metrics.students.labels(label).set(self._partition.students)
-        metrics.tick.labels(label).set(self._partition.clock_ms / 1000)
-        metrics.lag.labels(ACTIVITY_EVENTS.name, label).set(self._reading.lag(self._position))
+        self._gauges.stand(self._partition, self._reading.lag(self._position))
         self._measured_at = time.monotonic()
-
-    def _forget_gauges(self) -> None:
-        label = str(self._number)
-        self._metrics.norms_missing.remove_by_labels({"partition": label})
-        self._metrics.students.remove_by_labels({"partition": label})
-        self._metrics.tick.remove_by_labels({"partition": label})
-        self._metrics.lag.remove_by_labels({"partition": label})

@@ -7,9 +7,10 @@ batches and transactions: figures are computed as of the clock at a student's la
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
+from typing import Any
 
 from services.indicators.domain.activity.gathering import Store
 from services.indicators.domain.activity.moments import StreamTime
@@ -56,6 +57,12 @@ class Partition:
         settings: of the institution and the indicators.
         position: where the last flush left it.
         number: the partition's.
+
+    Attributes:
+        outcomes: records by what became of them, until the caller clears it, for metrics.
+        held: starts of episodes that were held back, by why, likewise.
+        store: the tables.
+        timed: measures how long it takes to judge a tick.
     """
 
     def __init__(
@@ -71,9 +78,11 @@ class Partition:
         self._students = Students(register, self._store, self._time)
         self._cohorts = cohorts.Cohorts(number)
         self._counting = Counting(self._students)
-        self._consents = Consents(self._students, self.outcomes)
+        self._consents = Consents(self._students, self._counting.outcomes)
         self._keeping = Keeping(self._students, rules)
         self._sweep = Sweep(register, rules, self._students, self._compared)
+        self.outcomes, self.held, self.store = self._counting.outcomes, self._sweep.held, self._store
+        self.timed: Callable[[], AbstractContextManager[Any]] = nullcontext
         situations = Situations(self._store, register.indicator, self._compared)
         publication = Publication(register, self._cohorts.day)
         self._publishing = Publishing(self._students, rules, situations, publication)
@@ -82,16 +91,6 @@ class Partition:
         self._published: list[Student] = []
         self._gone: list[tuple[Student, str, Change]] = []
         self._unreadable_in_a_row = 0
-
-    @property
-    def outcomes(self) -> Counter[str]:
-        """Records by what became of them, until the caller clears it, for metrics."""
-        return self._counting.outcomes
-
-    @property
-    def held(self) -> Counter[str]:
-        """Starts of episodes that were held back, by why, until the caller clears it, for metrics."""
-        return self._sweep.held
 
     @property
     def students(self) -> int:
@@ -270,7 +269,8 @@ class Partition:
     def _judge(self, *, cohort_tick: bool) -> None:
         gone, self._gone = self._gone, []
         self._sweep.tell_gone(gone)
-        self._sweep.day(cohort_tick=cohort_tick)
+        with self.timed():
+            self._sweep.day(cohort_tick=cohort_tick)
         self._figure_everybody()
 
     def _figure_everybody(self) -> None:
