@@ -19,7 +19,7 @@ from services.indicators.simulation.loads import NO_TUTOR, Alert, Loads, Pair, c
 from services.indicators.simulation.plot import draw
 from services.indicators.simulation.report import as_json, as_tables
 from services.kernel.clock import day_number
-from tests.unit.test_evaluation_files import tables, write
+from tests.support.oulad_files import tables, write
 
 MONDAY = day_number("2026-01-12")
 TUTORS = {"s1": ["t1"], "s2": ["t1", "t2"], "s3": ["t2"]}
