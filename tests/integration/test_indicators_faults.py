@@ -9,23 +9,35 @@ from __future__ import annotations
 import random
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import pytest
 
+from services.kernel.consents import COHORT_IMPROVEMENT, INDIVIDUAL_INDICATORS, TUTOR_NOTIFY
+from services.kernel.events import ConsentStateChanged
 from services.kernel.settings import KafkaSettings
+from services.kernel.topics import ENGAGEMENT_INDICATORS, INDICATORS_STATE
 from tests.support.brokers import OwnBroker
 from tests.support.kafka import fresh_settings
 from tests.support.students import Writer, consent, enrolled, student_of, term
 from tests.support.waiting import eventually
-from tests.support.workers import WorkerProcess, assert_same_as_undisturbed, position_reached, workers
+from tests.support.workers import (
+    WorkerProcess,
+    a_shard_is_taken,
+    assert_same_as_undisturbed,
+    last_values,
+    position_reached,
+    triggers,
+    workers,
+)
 
 TIMES = 8
 PARTITIONS = 4
+DAYS = 56
 STUDENTS = [student_of(f"s{number}") for number in range(400)]
+WITHDRAWING = frozenset(STUDENTS[7::40])  # half-way through the term
+PURPOSES = (INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, COHORT_IMPROVEMENT)
 pytestmark = pytest.mark.requirement("R1")  # no denial may cost an accepted event of a consenting student
 
 
@@ -39,7 +51,10 @@ class Stream:
         self._thread = threading.Thread(target=self._write)
 
     def __enter__(self) -> Self:
-        self._writer.consents(consent(student) for student in STUDENTS)
+        # Whoever withdraws is not counted for the module before either, so that nobody else's figures hang on when.
+        self._writer.consents(
+            consent(student, purposes=PURPOSES[: 2 if student in WITHDRAWING else 3]) for student in STUDENTS
+        )
         self._writer.enrolments(enrolled(student) for student in STUDENTS)
         self._thread.start()
         return self
@@ -56,19 +71,13 @@ class Stream:
 
     def _write(self) -> None:
         try:
-            for part in term(STUDENTS, days=56, events_a_day=600, seed=self._seed):
+            for number, part in enumerate(term(STUDENTS, days=DAYS, events_a_day=600, seed=self._seed)):
                 self._writer.slice(part)
+                if number == 2 * DAYS:
+                    self._writer.consents(ConsentStateChanged(student=s, version=2, changed_ms=0) for s in WITHDRAWING)
                 self._hurry.wait(0.15)
         except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
             self._failed.append(error)
-
-
-@contextmanager
-def a_shard_is_taken(worker: WorkerProcess) -> Iterator[None]:
-    """Wait until the worker, whatever the block does to it, has taken up a shard."""
-    before = worker.said("shard_ready")
-    yield
-    eventually(lambda: worker.said("shard_ready") > before, 60, "a shard in the worker's hands")
 
 
 def takes_over(worker: WorkerProcess) -> None:
@@ -77,10 +86,17 @@ def takes_over(worker: WorkerProcess) -> None:
 
 
 def assert_nothing_lost_or_doubled(kafka: KafkaSettings, *running: WorkerProcess) -> None:
-    """Let the workers come to the end and stop; what they leave equals an undisturbed run's, to the byte."""
+    """Let the workers come to the end and stop; what they leave equals an undisturbed run's, to the byte.
+
+    Nothing is left of whoever withdrew, and nothing is said twice.
+    """
     eventually(lambda: position_reached(kafka) or dead(running), 120, "the end of the events")
     assert [worker.stop() for worker in running] == [0] * len(running)
-    assert_same_as_undisturbed(kafka)
+    assert not WITHDRAWING & last_values(kafka, INDICATORS_STATE).keys()
+    assert not WITHDRAWING & last_values(kafka, ENGAGEMENT_INDICATORS).keys()
+    said = [(t.id, t.state) for t in triggers(kafka)]
+    assert len(said) == len(set(said))
+    assert_same_as_undisturbed(kafka, but_triggers_of=WITHDRAWING)
 
 
 def dead(running: tuple[WorkerProcess, ...]) -> bool:
@@ -144,7 +160,7 @@ def test_paused_worker(kafka_settings: KafkaSettings, tmp_path: Path) -> None:
 
 
 def test_broker_killed_and_restarted(own_broker: OwnBroker, tmp_path: Path) -> None:
-    """The broker is killed with -9 and started again, with two workers at work."""
+    """The broker is killed with -9 or stopped in good order, and started again, with two workers at work."""
     random_, broker = random.Random(4), own_broker()
     kafka = fresh_settings(broker)
     with workers(kafka, tmp_path, 2) as running:
@@ -152,8 +168,11 @@ def test_broker_killed_and_restarted(own_broker: OwnBroker, tmp_path: Path) -> N
             for worker in running:
                 with a_shard_is_taken(worker):
                     worker.start()
-            for _ in range(TIMES):
+            for turn in range(TIMES):
                 stream.flow(1 + random_.random() * 2)
-                broker.kill()
+                if turn % 4 == 3:
+                    broker.stop()
+                else:
+                    broker.kill()
                 broker.start()
         assert_nothing_lost_or_doubled(kafka, *running)
