@@ -83,7 +83,7 @@ def _module(told: FigureWords, title: str, figures: ModuleIndicators, number: in
         "chart": charts.weekly(weeks, f"weeks-{number}") if weeks else None,
         "weeks": [(charts.week_name(len(weeks) - n), days) for n, days in enumerate(weeks)],
         "reached": sorted((f for f in all_told if f.level != "none"), key=lambda f: f.level != "alert"),
-        "others": [(f.title, f.says, f.threshold or "none") for f in all_told if f.level == "none"],
+        "others": [figure for figure in all_told if figure.level == "none"],
         "explained": all_told,
         "coverage": _coverage(all_told),
     }
