@@ -153,8 +153,11 @@ class _Column:
         self.values, self.said = figure.values.tolist(), figure.said.tolist()
         self.levels: list[Any] = [LEVELS[level] for level in levels.tolist()]
         self.thresholds: list[Any] = [None if limit != limit else limit for limit in thresholds.tolist()]  # noqa: PLR0124 - NaN is none
-        inputs = {name: np.asarray(values, np.float64).tolist() for name, values in figure.inputs.items()}
-        self.inputs = [_there(dict(zip(inputs, row, strict=True))) for row in zip(*inputs.values(), strict=True)]
+        inputs = {name: np.asarray(values, np.float64) for name, values in figure.inputs.items()}
+        rows = zip(*(values.tolist() for values in inputs.values()), strict=True)
+        self.inputs = [dict(zip(inputs, row, strict=True)) for row in rows]
+        if any(np.isnan(values).any() for values in inputs.values()):  # JSON has no word for it
+            self.inputs = [{name: value for name, value in row.items() if not isnan(value)} for row in self.inputs]
 
 
 def _told(
@@ -179,8 +182,3 @@ def _told(
                 )
             )
     return tuple(told), unsaid
-
-
-def _there(inputs: dict[str, float]) -> dict[str, float]:
-    """Without those that there are none of; JSON has no word for NaN."""
-    return inputs if not any(map(isnan, inputs.values())) else {n: v for n, v in inputs.items() if not isnan(v)}
