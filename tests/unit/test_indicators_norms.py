@@ -186,6 +186,7 @@ def test_a_lost_week_is_counted_once(reader: NormsReader, metrics: IndicatorMetr
     for _ in range(2):
         assert asyncio.run(Wait(reader, 0, WEEK, metrics).norms(60)) is not None
     assert metrics.registry.get_sample_value("signpost_indicator_norms_lost_total") == 1
+    assert metrics.registry.get_sample_value("signpost_indicator_norms_missing", {"partition": "0"}) == 0
 
 
 def test_what_cannot_be_read_says_where_it_stands_and_how_to_mend_it(reader: NormsReader) -> None:

@@ -168,7 +168,7 @@ class Wait:
     async def norms(self, patience_s: float) -> Norms | None:
         """The norms, or None where they are not there within so many seconds."""
         norms = await self._reader.of(self._day, patience_s)
-        self._missing.set(len(self._reader.missing(self._day)))
+        self._missing.set(0 if norms is not None else len(self._reader.missing(self._day)))
         if norms is not None:
             self._seconds.observe(time.monotonic() - self._since)
         return norms
