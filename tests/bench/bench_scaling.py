@@ -26,6 +26,7 @@ from tests.bench.indicators.worker import PATIENCE_S, ready, shards_ready, until
 from tests.bench.indicators.workload import Workload
 from tests.bench.report.tables import show_scaling
 from tests.support import CHECKOUT
+from tests.support.kafka import delete_topics
 from tests.support.waiting import eventually
 from tests.support.workers import WorkerProcess
 
@@ -75,6 +76,7 @@ class Measuring:
             cohort_s, _ = self._tick(worker, _COHORT_TICK)
             worker.stop()  # and not killed: else the next would wait until the group has missed it
         recovery_s, state_read_s, recovery_peak = self.recover()
+        delete_topics(self._kafka)
         return Size(
             students=workload.students,
             records=sum(ends.values()),

@@ -112,3 +112,47 @@ def stages(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 def modules(figures: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: the modules that a worker's main thread spends its time in."""
     return ["Module", "Share"], [[module, f"{share:.1%}"] for module, share in figures["by_module"]]
+
+
+def comparison_text(figures: dict[str, Any]) -> str:
+    """The table, and below it what the ratios are and on what it ran."""
+    peers = {name: figures["events_per_s"][name] for name in ("quix", "faust") if name in figures["events_per_s"]}
+    said = [
+        (figures["ratio_to_bare"], "One worker: {} of the bare loop"),
+        (figures["ratio_to_best_python_peer"], f"{{}} × the best Python peer ({_title(peers)})"),
+        (figures["ratio_of_two_workers_to_one"], "two workers: {} × one"),
+    ]
+    ratios = "; ".join(text.format(f"{ratio:.2f}") for ratio, text in said if ratio is not None)
+    read = (
+        f"{figures['records']:,} records of {figures['students']:,} students and {figures['days']} days;"
+        f" Faust read {figures['records_of_faust']:,} of the same kind."
+    )
+    return f"{markdown(*comparison(figures))}\n{ratios}. {read} {_ran_on(figures)}\n"
+
+
+def profile_text(figures: dict[str, Any]) -> str:
+    """The stages of a partition in memory, and the modules of a real worker."""
+    text = f"{markdown(*stages(figures))}\n{figures['events']:,} events of {figures['students']:,} students. "
+    text += f"{_ran_on(figures)}\n"
+    if worker := figures.get("worker"):
+        text += f"\n{markdown(*modules(worker))}\n{worker['records']:,} records, "
+        text += f"{worker['cpu_us_per_event']:.1f} µs of processor time each.\n"
+    return text
+
+
+def scaling_text(figures: dict[str, Any]) -> str:
+    """The sizes, and on what it ran."""
+    nobody = figures["memory_without_students_bytes"] / 1e6
+    return f"{markdown(*scaling(figures))}\nA worker without students has {nobody:.0f} MB. {_ran_on(figures)}\n"
+
+
+def _title(peers: dict[str, int]) -> str:
+    return VARIANTS[max(peers, key=peers.__getitem__)] if peers else "none was measured"
+
+
+def _ran_on(figures: dict[str, Any]) -> str:
+    ran_on = figures["machine"]
+    return (
+        f"Machine: {ran_on['cores']} cores ({ran_on['cpu']}), {ran_on['system']},"
+        f" Python {ran_on['python']}, a load of {ran_on['load_1_min']:g} when it began."
+    )
