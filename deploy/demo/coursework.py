@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from math import sqrt
 from statistics import mean
 
 from deploy.demo.chance import chance
@@ -43,7 +44,7 @@ def marks(
     for day, second in expected:
         luck, date = draw.random(), span.date(day)
         if date < _until(place, span) and not place.is_away(date):
-            yield day, second, luck < usually * _spirit(student, day)
+            yield day, second, luck < usually * sqrt(_spirit(student, day))
 
 
 def _spirit(student: Student, day: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,11 @@ from rich.table import Table
 
 from deploy.local.state import SERVICES, StateFolder
 from services.kernel.settings import load_settings
+from services.kernel.topics import ACTIVITY_EVENTS
 
 _TIMEOUT_S = 3.0
 _NOBODY_ANSWERS = "nobody answers"
+_SINCE = {"events": " since the door started", "episodes": " since the workers started"}  # by a count's first word
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class ServiceStatus:
         """The metric's value for each set of labels."""
         return [sample.value for sample in self.samples if sample.name == name]
 
+    def where(self, name: str, label: str) -> list[str] | None:
+        """The values of a label for which the metric is not 0; None where the service did not answer."""
+        found = {s.labels[label] for s in self.samples if s.name == name and s.value}
+        return sorted(found) if self.samples else None
+
     def by_label(self, name: str, label: str) -> dict[str, int]:
         """The metric's samples, by the value of a label."""
         return {s.labels[label]: int(s.value) for s in self.samples if s.name == name}
@@ -67,12 +75,17 @@ class Status:
 
     def counts(self) -> dict[str, Any]:
         """The figures of the whole path; None where the service that counts it did not answer."""
-        ingest, notify = self.services["ingest"], self.services["notify"]
-        students = self.services["indicators"].total("signpost_students_with_indicators")
+        ingest, indicators, notify = (self.services[name] for name in ("ingest", "indicators", "notify"))
+        students = indicators.total("signpost_students_with_indicators")
+        ticks = indicators.values("signpost_indicator_tick_timestamp_seconds")
         return {
+            "clock": _moment(min(ticks, default=0)),
+            "records_behind": _whole(indicators.total("signpost_consumer_lag_records", topic=ACTIVITY_EVENTS.name)),
+            "silent_feeds": indicators.where("signpost_feed_stale", "source"),
             "events_accepted": _whole(ingest.total("signpost_events_accepted_total")),
             "events_discarded": ingest.by_label("signpost_events_discarded_total", "reason"),
             "students_with_indicators": _whole(students),
+            "episodes_held": indicators.by_label("signpost_episodes_held_total", "reason"),
             "open_cases": _whole(notify.total("signpost_open_cases")),
             "mails_sent": _whole(notify.total("signpost_mails_sent")),
         }
@@ -121,6 +134,11 @@ def _matches(sample: Sample, name: str, labels: Mapping[str, str]) -> bool:
     return sample.name == name and labels.items() <= sample.labels.items()
 
 
+def _moment(at_s: float) -> str | None:
+    """In UTC, as a program reads it too; None before the first tick."""
+    return dt.datetime.fromtimestamp(at_s, dt.UTC).isoformat() if at_s else None
+
+
 def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
@@ -140,15 +158,16 @@ def _counts_table(counts: Mapping[str, Any]) -> Table:
     table.add_column()
     table.add_column(justify="right")
     for name, figure in _rows(counts):
-        table.add_row(name, "unknown" if figure is None else f"{figure:,}")
+        table.add_row(name, figure)
     return table
 
 
-def _rows(counts: Mapping[str, Any]) -> Iterable[tuple[str, int | None]]:
+def _rows(counts: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for name, figure in counts.items():
-        words = name.replace("_", " ").capitalize()
-        words += " since the door started" if name.startswith("events_") else ""
+        words = name.replace("_", " ").capitalize() + _SINCE.get(name.partition("_")[0], "")
         if isinstance(figure, dict):
-            yield from ((f"{words}: {reason}", number) for reason, number in figure.items())
+            yield from ((f"{words}: {reason}", f"{number:,}") for reason, number in figure.items())
+        elif isinstance(figure, list):
+            yield words, ", ".join(figure) or "none"
         else:
-            yield words, figure
+            yield words, "unknown" if figure is None else f"{figure:,}" if isinstance(figure, int) else figure

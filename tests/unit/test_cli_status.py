@@ -61,6 +61,11 @@ def _metrics() -> dict[str, bytes]:
     ingest.discarded.labels("no-grant").inc(56)
     for partition, students in enumerate((3, 4, 0, 5)):
         indicators.students.labels(str(partition)).set(students)
+        indicators.tick.labels(str(partition)).set(1_768_900_000 + partition)
+        indicators.lag.labels("activity-events", str(partition)).set(partition)
+        indicators.stale.labels("vle", str(partition)).set(1)
+        indicators.stale.labels("attendance", str(partition)).set(0)
+    indicators.held.labels("feed-stale").inc(2)
     notify.open_cases.set(7)
     notify.mails_sent.set(9)
     each = {"consent": consent, "ingest": ingest, "indicators": indicators, "notify": notify}
@@ -83,9 +88,13 @@ def test_the_json_has_services_and_counts(tmp_path: Path, serve: Serve) -> None:
     assert json.loads(done.output) == {
         "services": {name: {"url": url, "ready": True} for name, url in urls.items()},
         "counts": {
+            "clock": "2026-01-20T09:06:40+00:00",
+            "records_behind": 6,
+            "silent_feeds": ["vle"],
             "events_accepted": 1234,
             "events_discarded": {"no-grant": 56},
             "students_with_indicators": 12,
+            "episodes_held": {"feed-stale": 2},
             "open_cases": 7,
             "mails_sent": 9,
         },
@@ -99,6 +108,7 @@ def test_the_table_names_what_is_not_well(tmp_path: Path, serve: Serve) -> None:
     assert done.exit_code == 1
     assert "relay: its thread does not run" in " ".join(done.output.split())
     assert "1,234" in done.output
+    assert "Episodes held since the workers started: feed-stale 2" in " ".join(done.output.split())
 
 
 def test_a_service_that_does_not_answer_is_not_ready_and_its_figures_are_unknown(tmp_path: Path, serve: Serve) -> None:
