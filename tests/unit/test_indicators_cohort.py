@@ -1,27 +1,20 @@
-"""Cohort norms: what is read from merged histograms beside the exact figures, who is counted, and what is kept back."""
+"""What is said of where a student stands in the module, what is kept back, and who is counted for it."""
 
 from __future__ import annotations
 
 import math
-import random
-import statistics
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.indicators.domain.cohort import (
     ALL_OF_IT,
-    EXACT_BELOW,
     FEWEST,
     INDEX_PARTS,
     NOTHING,
-    WIDTH,
-    Histograms,
     ModuleNorm,
-    Norms,
     at_or_below,
     basis,
     cohort_figures,
@@ -31,189 +24,13 @@ from services.indicators.domain.cohort import (
     members,
     merge,
     monday,
-    z_error,
 )
 from services.indicators.domain.permission import permission
-from services.indicators.domain.places import CALENDAR_DAYS, HISTORY_DAYS, NEVER, Figure, Floats, Places
-from services.kernel.clock import day_number, iso_day
-from services.kernel.codec import decoder, encode
+from services.indicators.domain.places import CALENDAR_DAYS, HISTORY_DAYS, NEVER, Figure, Places
 from services.kernel.consents import COHORT_IMPROVEMENT, INDIVIDUAL_INDICATORS
-from services.kernel.events import CohortClosed, CohortCounted, ConsentStateChanged, Grant
+from services.kernel.events import CohortCounted, ConsentStateChanged, Grant
 from services.kernel.register import load_register
-from services.kernel.topics import COHORT_NORMS
-
-TODAY = 20_000
-VOLUMES = st.one_of(st.integers(0, 400), st.integers(0, 20_000), st.integers(0, 10**8))
-COHORTS = st.lists(VOLUMES, min_size=1, max_size=50)
-USUAL = {"volume-28": 40.0, "active-days-28": 12.0, "days-since-last-activity": 3.0, "arrears": 1.0}
-
-
-def one_module(values: list[int]) -> Histograms:
-    return Histograms.of(1, np.zeros(len(values), np.int64), np.array(values, np.int64))
-
-
-def exact(values: list[int]) -> tuple[float, float]:
-    """Median and MAD of ln(1+x), from the values themselves."""
-    logs = [math.log1p(x) for x in values]
-    median = statistics.median(logs)
-    return median, statistics.median(abs(x - median) for x in logs)
-
-
-def read(values: list[int]) -> tuple[float, float]:
-    median, mad = one_module(values).log_median_and_mad()
-    return float(median[0]), float(mad[0])
-
-
-def places(
-    n: int, *, start_day: int = TODAY - 60, since_day: int | None = None, active: list[int] | None = None
-) -> Places:
-    """So many places, alike but that on the days back in `active` each did as much as its number plus one."""
-    weights = np.zeros((n, HISTORY_DAYS), np.int64)
-    for back in active or []:
-        weights[:, back] = np.arange(n) + 1
-    start = np.full(n, start_day)
-    last = TODAY - min(active) if active else NEVER
-    none = np.zeros(n, np.int64)
-    return Places(
-        today=TODAY, counting=np.arange(CALENDAR_DAYS), weights=weights, kinds=np.zeros_like(weights), start_day=start,
-        since_day=start if since_day is None else np.full(n, since_day), first_day=np.full(n, last),
-        last_day=np.full(n, last), part_time=none > 0, attended=np.zeros_like(weights), absent=np.zeros_like(weights),
-        due=none, late=none, missing=none, arrears=np.arange(n), sessions=none, session_minutes=none.astype(float),
-    )  # fmt: skip
-
-
-def said(n: int, **values: float) -> dict[str, Figure]:
-    """The basis of n places that are alike."""
-    return {name: Figure(np.full(n, values.get(name, USUAL[name])), np.ones(n, np.bool_)) for name in INDEX_PARTS}
-
-
-def volumes(values: list[int]) -> dict[str, Figure]:
-    """The basis of places that differ in volume."""
-    return said(len(values)) | {"volume-28": Figure(np.array(values, np.float64), np.ones(len(values), np.bool_))}
-
-
-def counted(values: list[int], module: str = "HIST101", partition: int = 0, running: int = 0) -> CohortCounted:
-    """One module of a partition with these volumes."""
-    records = count(
-        day=monday(TODAY), partition=partition, modules=[module], running=[running or len(values)],
-        module=np.zeros(len(values), np.int64), figures=volumes(values),
-    )  # fmt: skip
-    (record,) = (r for r in records if isinstance(r, CohortCounted))
-    return record
-
-
-def norms_of(*records: CohortCounted) -> Norms:
-    return merge(monday(TODAY), records, INDEX_PARTS)
-
-
-def standing(values: list[int], of: list[int] | None = None) -> Floats:
-    """Where places with the volumes `of` stand among those with `values`."""
-    own = volumes(values if of is None else of)
-    return compare(norms_of(counted(values)), np.zeros(len(own["volume-28"].values), np.int64), own)
-
-
-# What is read from the buckets, and how far off it may be.
-
-
-@given(COHORTS)
-def test_median_and_mad_are_as_near_as_stated(values: list[int]) -> None:
-    (median, mad), (true_median, true_mad) = read(values), exact(values)
-    assert abs(median - true_median) <= WIDTH / 2 + 1e-12
-    assert abs(mad - true_mad) <= WIDTH + 1e-12
-    assert true_mad > 1e-12 or mad == 0  # nobody's z comes from a spread that there is not
-
-
-@given(st.lists(st.integers(0, EXACT_BELOW - 1), min_size=FEWEST, max_size=60))
-def test_small_figures_are_exact(values: list[int]) -> None:
-    assert read(values) == pytest.approx(exact(values), abs=1e-12)
-    below, level = one_module(values).ranked(np.zeros(len(values), np.int64), np.array(values, np.float64))
-    assert below.tolist() == [sum(other < x for other in values) for x in values]
-    assert level.tolist() == [values.count(x) for x in values]
-
-
-@given(st.lists(VOLUMES, min_size=FEWEST, max_size=80), VOLUMES)
-def test_robust_z_is_as_near_as_stated(values: list[int], own: int) -> None:
-    _, _, z, *_ = standing(values, [own])[0]
-    (_, mad), (true_median, true_mad) = read(values), exact(values)
-    if np.isnan(z):
-        assert mad == 0
-    elif mad > WIDTH:
-        true_z = (math.log1p(own) - true_median) / (1.4826 * true_mad)
-        assert abs(z - true_z) <= float(z_error(np.array([z]), np.array([mad]))[0]) + 1e-3
-
-
-@settings(max_examples=40)
-@given(st.lists(VOLUMES, min_size=FEWEST, max_size=50))
-def test_centile_is_off_by_at_most_half_of_those_in_the_same_bucket(values: list[int]) -> None:
-    centiles = standing(values)[:, 1]
-    _, level = one_module(values).ranked(np.zeros(len(values), np.int64), np.array(values, np.float64))
-    for x, centile, same in zip(values, centiles, level, strict=True):
-        true = 100 * (sum(o < x for o in values) + values.count(x) / 2) / len(values)
-        assert abs(centile - true) <= 100 * (same - 1) / 2 / len(values) + 1e-4
-
-
-@given(st.lists(VOLUMES, min_size=2, max_size=40))
-def test_whoever_did_more_never_stands_lower(values: list[int]) -> None:
-    ordered = sorted(values * FEWEST)
-    assert (np.diff(standing(ordered)[:, 1]) >= 0).all()
-
-
-# Adding up.
-
-
-@settings(max_examples=40)
-@given(st.lists(st.tuples(st.sampled_from(["A1", "B2", "C3"]), COHORTS), min_size=1, max_size=6), st.randoms())
-def test_counts_add_up_in_any_order_to_those_of_all_students_at_once(
-    parts: list[tuple[str, list[int]]], random_: random.Random
-) -> None:
-    records = [counted(values, module, partition) for partition, (module, values) in enumerate(parts)]
-    random_.shuffle(records)
-    together: dict[str, list[int]] = {}
-    for module, values in parts:
-        together.setdefault(module, []).extend(values)
-    merged, at_once = norms_of(*records), norms_of(*(counted(v, m) for m, v in sorted(together.items())))
-    assert merged.modules == at_once.modules
-    assert merged.places.tolist() == at_once.places.tolist()
-    for figure in INDEX_PARTS:
-        assert merged.histograms[figure].rows() == at_once.histograms[figure].rows()
-
-
-@settings(max_examples=40)
-@given(COHORTS, COHORTS, COHORTS)
-def test_merging_is_associative_and_commutative(a: list[int], b: list[int], c: list[int]) -> None:
-    one, two, three = map(one_module, (a, b, c))
-    grouped = Histograms.merged([Histograms.merged([one, two]), three])
-    regrouped = Histograms.merged([three, Histograms.merged([two, one])])
-    assert grouped.rows() == regrouped.rows() == one_module(a + b + c).rows()
-
-
-def test_records_say_the_same_after_a_way_over_the_bus() -> None:
-    records = count(
-        day=monday(TODAY), partition=3, modules=["A1", "B2"], running=[12, 4],
-        module=np.array([0, 1, 0]), figures=volumes([5, 250, 251]),
-    )  # fmt: skip
-    first, second, closed = records
-    assert [decoder(COHORT_NORMS)(encode(record)) for record in records] == records
-    assert isinstance(first, CohortCounted)
-    assert isinstance(second, CohortCounted)
-    assert (first.module, first.places, first.students, first.partition) == ("A1", 12, 2, 3)
-    assert first.counts["volume-28"] == ((5, 1), (251, 1))
-    assert second.counts["volume-28"] == ((249, 1),)  # 249 and 250 share a bucket
-    assert closed == CohortClosed(partition=3, day=iso_day(monday(TODAY)), modules=2)
-
-
-def test_a_module_without_anybody_to_count_still_says_how_many_places_run() -> None:
-    (empty, _) = count(
-        day=0, partition=0, modules=["A1"], running=[7], module=np.array([], np.int64), figures=volumes([])
-    )
-    assert isinstance(empty, CohortCounted)
-    assert (empty.places, empty.students, empty.counts) == (7, 0, {})
-
-
-@pytest.mark.parametrize(("day", "expected"), [("2026-01-12", "2026-01-12"), ("2026-01-18", "2026-01-12")])
-def test_a_week_is_named_by_its_monday(day: str, expected: str) -> None:
-    assert iso_day(monday(day_number(day))) == expected
-
+from tests.support.norms import TODAY, counted, exact, norms_of, standing, volumes
 
 # What is said, and what is kept back.
 
@@ -331,13 +148,29 @@ def test_no_rule_is_about_the_index() -> None:
 
 
 def test_what_is_remembered_outlives_a_restart() -> None:
-    import msgspec  # noqa: PLC0415 - as the shard writes it
-
     norm = norms_of(counted(list(range(20)))).by_module()["HIST101"]
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(norm), type=ModuleNorm) == norm
 
 
 # Who is counted.
+
+
+def places(
+    n: int, *, start_day: int = TODAY - 60, since_day: int | None = None, active: list[int] | None = None
+) -> Places:
+    """So many places, alike but that on the days back in `active` each did as much as its number plus one."""
+    weights = np.zeros((n, HISTORY_DAYS), np.int64)
+    for back in active or []:
+        weights[:, back] = np.arange(n) + 1
+    start = np.full(n, start_day)
+    last = TODAY - min(active) if active else NEVER
+    none = np.zeros(n, np.int64)
+    return Places(
+        today=TODAY, counting=np.arange(CALENDAR_DAYS), weights=weights, kinds=np.zeros_like(weights), start_day=start,
+        since_day=start if since_day is None else np.full(n, since_day), first_day=np.full(n, last),
+        last_day=np.full(n, last), part_time=none > 0, attended=np.zeros_like(weights), absent=np.zeros_like(weights),
+        due=none, late=none, missing=none, arrears=np.arange(n), sessions=none, session_minutes=none.astype(float),
+    )  # fmt: skip
 
 
 def counted_of(n: int = 1, since: int = ALL_OF_IT, start_day: int | None = None, **changes: int) -> dict[str, Figure]:

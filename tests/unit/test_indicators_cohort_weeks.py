@@ -10,11 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.indicators.domain.cohort import monday
+from services.indicators.handlers import Partition
 from services.kernel.clock import DAY_MS, day_number, iso_day
 from services.kernel.consents import COHORT_IMPROVEMENT, INDIVIDUAL_INDICATORS, TUTOR_NOTIFY
-from services.kernel.events import CohortCounted, IndicatorsComputed, ModuleIndicators, SupportTriggered
+from services.kernel.events import (
+    ClockTicked,
+    CohortClosed,
+    CohortCounted,
+    IndicatorsComputed,
+    Leave,
+    ModuleIndicators,
+    SupportTriggered,
+)
 from tests.support.cohorts import EVERYTHING, Exchange, consenting, students, weeks
-from tests.support.students import MODULE, START_DAY, START_MS, consent
+from tests.support.partitions import REGISTER, SETTINGS, record
+from tests.support.students import MODULE, START_DAY, START_MS, consent, enrolled
 
 STUDENTS = students(24)
 PARTITIONS = 3
@@ -142,9 +152,9 @@ def test_a_lost_week_says_nothing_and_holds_nobody_up() -> None:
     made.to_end()
     anew = exchange(3)
     for one in made.running[1:]:
-        for record in one.counted:
-            if (one.number, record.day) != (1, iso_day(monday(START) + 7)):
-                anew.told(one.number, record)
+        for said_ in one.counted:
+            if (one.number, said_.day) != (1, iso_day(monday(START) + 7)):
+                anew.told(one.number, said_)
     anew.alone_to_end(0)
     assert anew.norms.lost == {monday(START) + 7}
     assert made.running[0].indicators == anew.running[0].indicators
@@ -160,3 +170,65 @@ def test_whoever_permits_only_a_part_is_not_counted() -> None:
     made.to_end()
     assert sum(record.students for record in counts(made, 1)) == 23
     assert counts(made, 1)[0].module == MODULE
+
+
+# Which places are counted.
+
+
+def counted_of(*, day: int = 0, purposes: tuple[str, ...] = EVERYTHING, **place: object) -> CohortCounted | None:
+    """What a partition with one student counts in the week of that day; None where it says nothing of the module."""
+    made = Partition(REGISTER, SETTINGS, number=2)
+    made.consent(record(consent(STUDENTS[0], purposes=purposes)))
+    made.enrolments(record(enrolled(STUDENTS[0], 1, MODULE, **place)))
+    made.reconcile()
+    made.apply([record(ClockTicked(at_ms=START_MS + day * DAY_MS + 1))])
+    *counted, closed = made.changes().norms
+    assert closed == CohortClosed(partition=2, day=iso_day(monday(START + day)), modules=len(counted))
+    return counted[0] if counted else None  # type: ignore[return-value]  # all but the last are counts
+
+
+def test_every_running_place_is_in_the_coverage_and_who_permits_it_in_the_counts() -> None:
+    mine = counted_of()
+    assert mine is not None
+    assert (mine.places, mine.students, mine.partition) == (1, 1, 2)
+    other = counted_of(purposes=())
+    assert other is not None
+    assert (other.places, other.students, other.counts) == (1, 0, {})
+
+
+def test_being_counted_needs_what_is_counted() -> None:
+    """`cohort-improvement` alone lets nothing be computed, so there is nothing to count."""
+    only = counted_of(purposes=(COHORT_IMPROVEMENT,))
+    assert only is not None
+    assert (only.places, only.students) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"start_day": "2026-02-01"},
+        {"start_day": "2025-10-01", "end_day": "2026-01-11"},
+        {"left_day": "2026-01-12"},
+        {"leave": (Leave(first_day="2026-01-01", last_day="2026-01-12"),)},
+    ],
+    ids=["not begun", "over", "left", "on leave"],
+)
+def test_a_place_that_does_not_run_is_in_neither(place: dict[str, object]) -> None:
+    assert counted_of(**place) is None  # type: ignore[arg-type]  # the place's own fields
+
+
+def test_a_week_is_counted_at_its_first_tick_whichever_day_that_is() -> None:
+    """A partition that missed Monday's tick agrees with the others on the week."""
+    late = counted_of(day=3)
+    assert late is not None
+    assert late.day == iso_day(monday(START))
+
+
+def test_norms_are_remembered_by_module_and_forgotten_with_it() -> None:
+    made = exchange(2)
+    made.to_end()
+    (key,) = made.running[0].kept
+    assert key.endswith(MODULE.encode())
+    over = Exchange(consenting(STUDENTS), [*weeks(STUDENTS, 2), ClockTicked(at_ms=START_MS + 80 * DAY_MS)], PARTITIONS)
+    over.to_end()
+    assert [one.kept for one in over.running] == [{}] * PARTITIONS
