@@ -122,11 +122,14 @@ def test_what_retention_deleted_is_not_taken_for_silence(kafka: KafkaSettings, t
 
 
 @pytest.mark.parametrize("missing", ["database", "broker", "topics"])
-def test_what_is_missing_is_named(kafka: KafkaSettings, tutors: str, tmp_path: Path, missing: str) -> None:
+def test_what_is_missing_is_named(
+    kafka: KafkaSettings, tutors: str, tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if missing == "database":
         done = simulate(kafka, f"sqlite:///{tmp_path}/none.db", tmp_path)
         assert (done.exit_code, "SIGNPOST_NOTIFY__DATABASE_URL" in done.output) == (1, True)
     elif missing == "broker":
+        monkeypatch.setattr("services.indicators.simulation.history._BOOTSTRAP_MS", 300)
         done = simulate(kafka.model_copy(update={"bootstrap": "127.0.0.1:9"}), tutors, tmp_path)
         assert (done.exit_code, "Is the stack running?" in done.output) == (2, True)
     else:

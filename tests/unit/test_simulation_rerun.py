@@ -12,6 +12,7 @@ from services.indicators.simulation.rerun import rerun
 from services.kernel.amendments import amended
 from services.kernel.clock import DAY_MS, day_number
 from services.kernel.dead_letters import RawRecord
+from services.kernel.errors import ConfigurationError
 from services.kernel.register import Register
 from tests.support.partitions import REGISTER, SETTINGS, Record, active, record, tick
 from tests.support.students import START_DAY, START_MS, consent, enrolled, student_of
@@ -42,6 +43,13 @@ class Partitions:
             for each in (*(active(day + 0.5, s) for s in self._students[partition] if s == LIVELY), tick(day + 1))
         ]
         yield from (records[n : n + 5] for n in range(0, len(records), 5))
+
+
+class Poisoned(Partitions):
+    """One whose consents cannot be read."""
+
+    def consents(self, partition: int) -> Iterator[RawRecord]:
+        return iter([Record(7, SILENT.encode(), b"{", partition)])
 
 
 def run(log: Partitions, register: Register = REGISTER) -> list[Alert]:
@@ -79,3 +87,9 @@ def test_an_end_in_the_midst_of_a_wait_loses_nothing_that_was_judged() -> None:
     log.missing = {1: 1}
     found = rerun(log, REGISTER, SETTINGS, lambda _number: None)
     assert [alert.day - START for alert in found.alerts if alert.rule == "days-since-last-activity"] == [14]
+
+
+def test_a_consent_that_cannot_be_read_is_named() -> None:
+    """It could be a withdrawal, so nothing goes on without it."""
+    with pytest.raises(ConfigurationError, match=r"consent-state\[0\]@7 cannot be read"):
+        run(Poisoned(1, [SILENT]))

@@ -11,6 +11,7 @@ from services.indicators.handlers import Partition
 from services.indicators.simulation.loads import Alert
 from services.kernel.clock import day_number
 from services.kernel.dead_letters import RawRecord
+from services.kernel.errors import ConfigurationError, InvalidMessage
 from services.kernel.events import CohortCounted
 from services.kernel.register import Register
 from services.kernel.settings import Settings
@@ -51,7 +52,7 @@ def rerun(log: Log, register: Register, settings: Settings, told: Told) -> Run:
     """Replay all partitions by a register, as of the students' present consents.
 
     Raises:
-        ConfigurationError: the register declares what there is no code for.
+        ConfigurationError: the register declares what there is no code for, or a consent cannot be read.
         TransientError: the broker does not answer.
     """
     replayed = [_Replayed.begun(log, number, Partition(register, settings, number=number)) for number in log.partitions]
@@ -87,7 +88,13 @@ class _Replayed:
     @classmethod
     def begun(cls, log: Log, number: int, partition: Partition) -> _Replayed:
         for record in log.consents(number):
-            partition.consent(record)
+            try:
+                partition.consent(record)
+            except InvalidMessage as error:
+                raise ConfigurationError(
+                    f"consent-state[{number}]@{record.offset} cannot be read ({error.reason}), and every worker halts"
+                    " there too: `signpost consent republish` writes the state anew, then try again"
+                ) from error
         for record in log.enrolments(number):
             partition.enrolments(record)
         partition.reconcile()
