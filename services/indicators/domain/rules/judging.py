@@ -7,7 +7,7 @@ the level that it has after the level of the last tick.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,7 @@ class Rules:
         self.sources = tuple(register.source)
         self._register = register
         self._thresholds = Thresholds(register)
+        self._table: tuple[tuple[int, tuple[str, ...]], Floats] | None = None  # the last that was asked for
         self._column = {name: column for column, name in enumerate(self.indicators)}
         reads = [[source in entry.sources for entry in register.indicators] for source in self.sources]
         self._reads = np.array(reads, np.int64)  # [s, i]
@@ -84,8 +85,8 @@ class Rules:
 
     def limits(self, situation: Situation) -> Floats:
         """[n, i, 3]; watch, alert and recovery of each place's indicators today, part-time factor applied."""
-        table = self._thresholds.table(situation.modules, situation.places.today)[situation.module]
-        return table * np.where(situation.places.part_time[:, None], self._factors, 1)[:, :, None]
+        own = self._limits_of(situation)
+        return np.stack([own(column) for column in range(len(self.indicators))], axis=1)
 
     def levels(self, situation: Situation, figures: Mapping[str, Figure], before: Ints) -> tuple[Ints, Floats]:
         """[n, i] each; the levels of figures after `before`, and the thresholds that they compare with, NaN for none.
@@ -93,12 +94,12 @@ class Rules:
         Where a place or a feed is held a level may fall, but not rise. It is "none" where the figure cannot be said, or
         some of what it looks back over could not be seen.
         """
-        limits, (readable, stale) = self.limits(situation), self._by_indicator(situation)
+        limits_of, (readable, stale) = self._limits_of(situation), self._by_indicator(situation)
         after, compared = np.zeros_like(before), np.full(before.shape, np.nan)
         for column, entry in enumerate(self._register.indicators):
             if (figure := figures.get(entry.name)) is None:
                 continue
-            own, was = limits[:, column], before[:, column]
+            own, was = limits_of(column), before[:, column]
             level = levels(entry, figure.values, own, was)
             level = np.where((situation.held > 0) | stale[:, column], np.minimum(level, was), level)
             applies = figure.said & readable[:, column] & _visible(entry, figure, situation.places)
@@ -110,7 +111,7 @@ class Rules:
 
     def judge(self, situation: Situation, figures: Mapping[str, Figure], standing: Standing) -> Judgement:
         """Judge every rule; the standing's levels stay as they are. A figure that is not given changes nothing."""
-        limits, (readable, stale) = self.limits(situation), self._by_indicator(situation)
+        limits_of, (readable, stale) = self._limits_of(situation), self._by_indicator(situation)
         days, ended, rows = standing.episode_day.copy(), standing.ended_day.copy(), standing.in_a_row.copy()
         changes: list[Change] = []
         held: Counter[str] = Counter()
@@ -121,7 +122,7 @@ class Rules:
                 rule=rule,
                 entry=entry,
                 figure=figure,
-                limits=limits[:, of],
+                limits=limits_of(of),
                 visible=_visible(entry, figure, situation.places),
                 readable=readable[:, of],
                 held=situation.held,
@@ -173,6 +174,20 @@ class Rules:
             for rule, (day, _, _) in (memory.rules if memory else {}).items()
             if rule not in self._register.rule and day != NEVER
         ]
+
+    def _limits_of(self, situation: Situation) -> Callable[[int], Floats]:
+        """Gives [n, 3] for an indicator's column: most have no thresholds, and are not asked for."""
+        key = situation.places.today, tuple(situation.modules)
+        if self._table is None or self._table[0] != key:
+            self._table = key, self._thresholds.table(situation.modules, situation.places.today)
+        table, part_time = self._table[1], situation.places.part_time
+
+        def of(column: int) -> Floats:
+            own: Floats = table[situation.module, column]
+            factor = self._factors[column]
+            return own if factor == 1 else own * np.where(part_time, factor, 1)[:, None]
+
+        return of
 
     def _by_indicator(self, situation: Situation) -> tuple[Bools, Bools]:
         """[n, i] each; whether any permitted source is read, and whether one of those is stale."""
