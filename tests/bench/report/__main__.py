@@ -2,7 +2,7 @@
 
     python -m tests.bench.report
 
-Each table stands in the page between `<!-- NAME -->` and `<!-- /NAME -->`, and is written anew from
+Each table stands with its picture in the page between `<!-- NAME -->` and `<!-- /NAME -->`, and is written anew from
 build/bench/NAME.json.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
@@ -20,10 +20,21 @@ from tests.bench.report import pictures, tables
 from tests.support import CHECKOUT
 
 _DOCS = CHECKOUT / "docs"
-_PARTS: tuple[tuple[str, Callable[[dict[str, Any]], str], Callable[[dict[str, Any], Path], None]], ...] = (
-    ("indicators", tables.comparison_text, pictures.draw_comparison),
-    ("profile", tables.profile_text, pictures.draw_stages),
-    ("scaling", tables.scaling_text, pictures.draw_scaling),
+
+
+class Part(NamedTuple):
+    """A benchmark's part of the page."""
+
+    name: str
+    text: Callable[[dict[str, Any]], str]
+    draw: Callable[[dict[str, Any], Path], None]
+    shows: str
+
+
+_PARTS = (
+    Part("indicators", tables.comparison_text, pictures.draw_comparison, "Events a second by variant"),
+    Part("profile", tables.profile_text, pictures.draw_stages, "Processor time of an event by stage"),
+    Part("scaling", tables.scaling_text, pictures.draw_scaling, "Speed, memory, daily tick and recovery by students"),
 )
 
 
@@ -34,15 +45,16 @@ _PARTS: tuple[tuple[str, Callable[[dict[str, Any]], str], Callable[[dict[str, An
 def main(figures: Path, page: Path, images: Path) -> None:
     """Whatever was measured; what was not is left as it stands."""
     text = page.read_text()
-    for name, written, draw in _PARTS:
-        file = figures / f"{name}.json"
+    for part in _PARTS:
+        file = figures / f"{part.name}.json"
         if not file.is_file():
             click.echo(f"{file} is not there: `make bench` writes it")
             continue
         found = msgspec.json.decode(file.read_bytes())
-        draw(found, images / f"bench-{name}.svg")
-        text = put(text, name, written(found))
-        click.echo(f"{name}: written into {page} and {images}")
+        picture = images / f"bench-{part.name}.svg"
+        part.draw(found, picture)
+        text = put(text, part.name, f"![{part.shows}](images/{picture.name})\n\n{part.text(found)}")
+        click.echo(f"{part.name}: written into {page} and {picture}")
     page.write_text(text)
 
 
