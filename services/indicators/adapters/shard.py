@@ -70,6 +70,7 @@ class Shard:
                 try:
                     await self._own()
                 except (KafkaError, InvalidMessage) as error:
+                    _obey_cancellation(error)
                     self._problem = f"{type(error).__name__}: {error}"
                     self._metrics.restarts.labels(type(error).__name__).inc()
                     _log.warning("shard_lost", partition=self._number, error=repr(error))
@@ -206,3 +207,14 @@ class Shard:
     def _set_gauges(self) -> None:
         self._gauges.stand(self._partition, self._reading.lag(self._position))
         self._measured_at = time.monotonic()
+
+
+def _obey_cancellation(error: Exception) -> None:
+    """Whoever is cancelled within a transaction aborts it, and may learn in that moment that it was fenced.
+
+    Raises:
+        CancelledError: the error came up on the way out.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
