@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -57,20 +58,18 @@ def oulad(
     from rich.console import Console
 
     from deploy.demo.outcomes.evaluation import DAYS, RULE
-    from deploy.demo.outcomes.plot import draw
     from deploy.demo.outcomes.report import as_json as in_json
     from deploy.demo.outcomes.report import as_tables
     from deploy.demo.progress import progress
     from services.cli import histories
-    from services.indicators.evaluation import pictures
     from services.kernel.register import load_register
     from services.kernel.settings import load_settings
 
-    file = pictures.check(plot) if plot else None
+    _check(plot)
     aside = Console(stderr=True, highlight=False)
     found = histories.presentations(folder, presentations, load_register(load_settings().register_file), aside)
     wanted = set(days or DAYS)
-    weekly = set(range(_WEEK, found.shortest + 1, _WEEK)) if file else set()
+    weekly = set(range(_WEEK, found.shortest + 1, _WEEK)) if plot else set()
     with progress(aside, "Days judged", max(wanted | weekly), "days") as step:
         scored = list(found.days(sorted(wanted | weekly), step))
     asked = [day for day in scored if day.day in wanted]
@@ -78,9 +77,10 @@ def oulad(
         click.echo(dumps(in_json(asked, RULE), indent=2, ensure_ascii=False))
     else:
         Console(highlight=False).print(*as_tables(asked, RULE, found.notes), sep="\n")
-    if file:
-        pictures.save(draw(scored, RULE), file)
-        aside.print(f"Drawn to {file}.", markup=False)
+    if plot:
+        from deploy.demo.outcomes.plot import draw
+
+        _save(draw(scored, RULE), plot)
 
 
 @click.command(
@@ -123,15 +123,13 @@ def simulate(  # noqa: PLR0913 - each is an option
     from rich.console import Console
 
     from services.cli import histories
-    from services.indicators.evaluation import pictures
-    from services.indicators.simulation.plot import draw
     from services.indicators.simulation.report import as_json as in_json
     from services.indicators.simulation.report import as_tables
     from services.kernel.amendments import amended
     from services.kernel.register import load_register
     from services.kernel.settings import load_settings
 
-    file = pictures.check(plot) if plot else None
+    _check(plot)
     aside = Console(stderr=True, highlight=False)
     settings = load_settings() if folder else histories.settings_of(state)
     registers = load_register(settings.register_file), amended(thresholds, settings.register_file)
@@ -143,6 +141,22 @@ def simulate(  # noqa: PLR0913 - each is an option
         click.echo(dumps(in_json(loads), indent=2, ensure_ascii=False))
     else:
         Console(highlight=False).print(*as_tables(loads), sep="\n")
-    if file:
-        pictures.save(draw(loads), file)
-        aside.print(f"Drawn to {file}.", markup=False)
+    if plot:
+        from services.indicators.simulation.plot import draw
+
+        _save(draw(loads), plot)
+
+
+def _check(plot: Path | None) -> None:
+    """Whether a picture can be written there, before anything takes long."""
+    if plot:
+        from services.indicators.evaluation.pictures import check
+
+        check(plot)
+
+
+def _save(figure: Any, plot: Path) -> None:
+    from services.indicators.evaluation.pictures import save
+
+    save(figure, plot)
+    click.echo(f"Drawn to {plot}.", err=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NO_TUTORS = (
     "There is no database of tutors at {}: SIGNPOST_NOTIFY__DATABASE_URL says where it is; `signpost serve notify` "
-    "makes it, or brings it up to date."
+    "makes it, or brings it up to date. `signpost up` runs a stack that has one; --oulad needs none."
 )
 
 

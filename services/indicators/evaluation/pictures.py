@@ -28,8 +28,8 @@ STYLE: Any = {  # matplotlib names each of its settings in a type
 }
 
 
-def check(file: Path) -> Path:
-    """The file, if a picture can be written there.
+def check(file: Path) -> None:
+    """See whether a picture can be written there.
 
     Raises:
         ConfigurationError: it has no form that is known, or no folder.
@@ -38,7 +38,6 @@ def check(file: Path) -> Path:
         raise ConfigurationError(f"{file}: a plot is written as {', '.join(FORMS)}; name the file so")
     if not file.parent.is_dir():
         raise ConfigurationError(f"{file}: there is no folder {file.parent}; make it first")
-    return file
 
 
 def save(figure: Figure, file: Path) -> None:
