@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+from typing import Any
+
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.indicators.domain.activity.windows import AHEAD_DAYS
 from services.indicators.handlers import Partition
@@ -199,6 +204,34 @@ def test_the_state_of_the_release_before_is_taken_over() -> None:
     (trigger,) = (t for t in changes.triggers if t.rule == "days-since-last-activity")
     assert (trigger.state, trigger.episode_day) == ("recovered", "2026-01-14")
     assert figures(published(changes).modules[0])["volume-28"] == 4
+
+
+happenings = st.tuples(
+    st.integers(-47 * 60, 70 * 60), st.sampled_from(["vle", "library", "assessment"]), st.sampled_from(["A", "B"])
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(happenings, max_size=30), st.randoms())
+def test_any_order_between_two_ticks_gives_the_same_bytes(found: list[tuple[int, str, str]], random_: Random) -> None:
+    """Days, types of activity, sessions, hand-ins, ids: nothing remembers which event came first."""
+    due = (Due(assessment="essay", due_ms=START_MS + 5 * DAY_MS),)
+    records = [
+        active(5 + minute / 1440, serial=serial, source=source, module=module, **_work(source))
+        for serial, (minute, source, module) in enumerate(found)
+    ]
+    ends = []
+    for _ in range(2):
+        made = consenting(place("A", due=due), place("B"))
+        made.apply([tick(5), *records, tick(8)])
+        changes = made.changes()
+        ends.append((changes.states, changes.indicators, changes.triggers))
+        random_.shuffle(records)
+    assert ends[0] == ends[1]
+
+
+def _work(source: str) -> dict[str, Any]:
+    return {"assessment": "essay"} if source == "assessment" else {}
 
 
 def test_leave_holds_a_place_and_says_so() -> None:

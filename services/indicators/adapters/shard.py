@@ -126,7 +126,7 @@ class Shard:
             self._take_consent(record)
         waiting = self._partition.waiting is not None
         topics = (CONSENT_STATE, ENROLMENTS) if waiting or self._rest else (CONSENT_STATE, ENROLMENTS, ACTIVITY_EVENTS)
-        hurry = waiting or self._rest or self._obeyed or self._owes
+        hurry = waiting or self._rest or self._obeyed
         found = await self._reading.round(topics, timeout_ms=0 if hurry else 50)
         for record in found.get(CONSENT_STATE, ()):
             self._take_consent(record)
