@@ -267,8 +267,7 @@ class CohortCounted(Struct, frozen=True, kw_only=True, tag_field="type", tag="Co
         day: Monday of the local week that the tick is the first of.
         places: all places on the module here that run at the tick, whoever they belong to; for the coverage.
         students: those who are counted.
-        counts: for each figure, the histogram's buckets that are not empty, by their lowest number, ascending, with
-            their students.
+        counts: for each figure, the histogram's buckets that are not empty, by lowest number, with their students.
     """
 
     module: Slug
