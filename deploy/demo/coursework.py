@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from math import sqrt
-from statistics import mean
 
 from deploy.demo.chance import chance
 from deploy.demo.events import Span
@@ -51,7 +50,7 @@ def _spirit(student: Student, day: int) -> float:
     """How much of themselves a student has been in the week up to a day: from 0 to 1."""
     last = min(day, len(student.mood) - 1)
     week = student.mood[max(0, last - _WEEK + 1) : last + 1]
-    return min(1.0, mean(week)) if student.mood[last] and student.habit != "silent" else 0.0
+    return min(1.0, sum(week) / len(week)) if student.mood[last] and student.habit != "silent" else 0.0
 
 
 def _is_about(place: Enrolment, student: Student, span: Span, date: dt.date) -> bool:

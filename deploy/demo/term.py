@@ -19,7 +19,7 @@ from deploy.demo.timetable import deadlines, outage, timetabled, vacation
 from deploy.demo.university import Demo, University
 from services.kernel.ids import deterministic_id
 
-_WEEKDAY = (1.0, 1.17, 1.15, 1.15, 1.0, 0.73, 0.78)  # Monday first
+_WEEKDAY = (1.0, 1.17, 1.15, 1.22, 1.0, 0.73, 0.78)  # Monday first
 _TREND = (1.22, 0.85)  # at the start and at the end of the term
 _VACATION = 0.3
 _RUSH, _RUSH_DAYS, _LULL, _LULL_DAYS = 0.9, 2.5, 0.75, 2

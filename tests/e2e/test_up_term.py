@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from deploy.demo.events import Span
+from deploy.demo.stack import Replays
+from deploy.demo.timetable import outage
 from deploy.demo.university import Person, decide, people
+from services.kernel.codec import decoder
+from services.kernel.events import ModuleIndicators
+from services.kernel.register import load_register
 from services.kernel.topics import (
     ACTIVITY_EVENTS,
     ALL_TOPICS,
@@ -60,6 +68,12 @@ def someone_with_a_case(up: Up) -> tuple[Person, Person]:
     raise AssertionError("nobody has an open case")
 
 
+def figures(up: Up) -> dict[str, tuple[ModuleIndicators, ...]]:
+    """What is published of each student, by pseudonym."""
+    read = decoder(ENGAGEMENT_INDICATORS)
+    return {student: read(raw).modules for student, raw in last_values(up.kafka, ENGAGEMENT_INDICATORS).items()}
+
+
 def reads(page: Page, words: str) -> bool:
     """Whether the page, looked at again, has the words."""
     page.reload()
@@ -85,6 +99,33 @@ def test_the_term_comes_out_as_indicators_cases_and_mail(up: Up) -> None:
     assert counts["events_discarded"]["no-grant"] > 100
     assert STUDENTS / 2 < counts["students_with_indicators"] < STUDENTS
     assert 0 < counts["open_cases"] == counts["mails_sent"]
+    assert (counts["silent_feeds"], counts["records_behind"]) == ([], 0)
+    assert counts["episodes_held"]["vacation"] > 0
+
+
+def test_every_figure_is_worked_out_of_what_the_systems_told(up: Up) -> None:
+    """Or it is said why not: so few students are on each module that some cannot be compared."""
+    modules = [module for of_student in figures(up).values() for module in of_student]
+    said = {figure.name for module in modules for figure in module.indicators}
+    unsaid = {name for module in modules for name in module.unsaid}
+    declared = set(load_register().indicator)
+    assert said | unsaid == declared
+    assert said >= {"days-since-last-activity", "late-work", "missing-work", "attendance", "own-trend", "sessions-7"}
+    replay = Replays(up.state.replays).get(up.demo.term)
+    assert replay
+    back = replay.first_day + dt.timedelta(days=outage(Span(replay.first_day, up.demo.days, ZoneInfo("UTC"))).stop)
+    assert min(module.since_day for module in modules) >= back.isoformat()
+
+
+@pytest.mark.requirement("R9")
+def test_an_operator_sees_how_figures_came_about_and_the_student_that_they_did(up: Up) -> None:
+    _, student = someone_with_a_case(up)
+    module = figures(up)[up.pseudonyms.of(student.id)][0].module
+    told = up.explain(student.id, module, "contest 12")
+    assert f"{up.pseudonyms.of(student.id)} on" in told
+    assert "Days of the last eight weeks" in told
+    with up.signed_in("consent", student.id) as browser:
+        assert "contest 12" in browser.get("/requests").raise_for_status().text
 
 
 def test_the_addresses_that_it_prints_can_be_opened(up: Up) -> None:
@@ -186,9 +227,8 @@ def test_a_service_that_dies_is_started_again(up: Up) -> None:
 
 
 def test_a_killed_run_is_continued_by_the_next_which_ends_with_nothing_left(up: Up) -> None:
-    counted = {
-        name: up.status()[1]["counts"][name] for name in ("students_with_indicators", "open_cases", "mails_sent")
-    }
+    counted = {name: up.status()[1]["counts"][name] for name in ("open_cases", "mails_sent")}
+    said = figures(up)
     orphans = up.pids()
     assert len(orphans) == 7
     up.stop(signal.SIGKILL)
@@ -201,6 +241,7 @@ def test_a_killed_run_is_continued_by_the_next_which_ends_with_nothing_left(up: 
     code, status = up.status()
     assert code == 0
     assert {name: status["counts"][name] for name in counted} == counted
+    assert figures(up) == said
 
     started = up.pids()
     assert up.stop() == 0

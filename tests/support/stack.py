@@ -113,6 +113,14 @@ class Up:
         done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
         return done.returncode, json.loads(done.stdout)
 
+    def explain(self, person: str, module: str, reason: str) -> str:
+        """What `signpost indicators explain` prints of a student."""
+        asked = ["indicators", "explain", person, module, "--operator", "d0000001", "--reason", reason]
+        command = [sys.executable, "-m", "services.cli", *asked, "--state", str(self.state.path)]
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     @contextmanager
     def signed_in(self, service: str, person: str) -> Iterator[httpx2.Client]:
         """A browser, more or less, at a service's pages, signed in as somebody."""
