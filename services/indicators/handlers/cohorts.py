@@ -101,8 +101,9 @@ class Cohorts:
     def figures(self, store: Store, places: Ints) -> dict[str, Figure]:
         """The cohort's figures of these places, as of the last comparison; they rest on all that may be computed."""
         roster = store.roster
-        norms = [self._norms.get(module) for module in roster.module_names]
-        return cohort_figures(roster["stands"][places], roster["module"][places].astype(np.int64), norms)
+        numbers, module = np.unique(roster["module"][places], return_inverse=True)
+        norms = [self._norms.get(roster.module_names[number]) for number in numbers.tolist()]
+        return cohort_figures(roster["stands"][places], module, norms)
 
     def day(self, module: str) -> int | None:
         """The day whose norms the module's figures compare with."""
