@@ -32,6 +32,7 @@ from tests.support import CHECKOUT
 
 RESULT = CHECKOUT / "build" / "bench" / "indicators.json"
 BARE, SIGNPOST, TWO_WORKERS, SLOW = "bare_confluent", "signpost", "signpost_two_workers", "faust"
+_GATHER_S = 4.0  # in which two workers have both started
 PYTHON_PEERS = (SLOW, "quix")
 
 Reading = Callable[[Advance], Measured]
@@ -117,7 +118,7 @@ def main(events: int, small_events: int, rounds: int, only: Sequence[str], *, un
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with tempfile.TemporaryDirectory(prefix="signpost-bench-") as name, Progress(*columns) as progress:
         folder = Path(name)
-        with running_broker(folder) as bootstrap:
+        with running_broker(folder, gather_s=_GATHER_S) as bootstrap:
             log = Log(KafkaSettings(bootstrap=bootstrap), Workload.of_events(events), progress)
             small = Log(
                 KafkaSettings(bootstrap=bootstrap, namespace="small-"), Workload.of_events(small_events), progress

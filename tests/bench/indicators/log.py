@@ -24,10 +24,13 @@ _BATCH_BYTES = 900_000  # the broker takes one million
 
 
 @contextmanager
-def running_broker(folder: Path) -> Iterator[str]:
-    """A broker of its own for the whole benchmark; gives its address."""
-    port = free_port()
-    broker = Broker(folder / "broker", JARS, port, free_port(exclude=[port]), jvm=("-Xmx1g",))
+def running_broker(folder: Path, *, gather_s: float = 0) -> Iterator[str]:
+    """A broker of its own for the whole benchmark; gives its address.
+
+    With `gather_s`, the first members of a group wait so long for others, so that several begin at once.
+    """
+    port, settings = free_port(), {"group.initial.rebalance.delay.ms": str(int(gather_s * 1000))}
+    broker = Broker(folder / "broker", JARS, port, free_port(exclude=[port]), settings=settings, jvm=("-Xmx1g",))
     broker.start()
     try:
         yield broker.bootstrap
