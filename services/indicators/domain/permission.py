@@ -44,9 +44,11 @@ class Permission:
 
         A grant as old as the one for computing covers all that was computed.
         """
-        if not self.indicators or self.indicators.keys() - self.cohort.keys():
-            return None
         ours, counted = self.indicators, self.cohort
+        if not ours or ours.keys() - counted.keys():
+            return None
+        if counted is ours:  # as of most students
+            return 0
         return max(counted[s].from_ms if counted[s].from_ms > ours[s].from_ms else 0 for s in ours)
 
     @property
