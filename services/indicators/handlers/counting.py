@@ -50,7 +50,8 @@ class Counting:
         """
         by_key, time, outcomes, changed = self._students.by_key, self._time, self.outcomes, self._pending.changed
         now_ms, horizon_ms, day_of, open_day = time.at_ms, time.horizon_ms, time.day_of, time.open_day
-        newest, counted = time.today + AHEAD_DAYS if now_ms else self._windows.newest, 0
+        today, (today_ms, tomorrow_ms), counted = time.today, time.today_ms, 0
+        newest = today + AHEAD_DAYS if now_ms else self._windows.newest
         for index in range(begin, len(records)):
             record = records[index]
             try:
@@ -66,13 +67,12 @@ class Counting:
                 continue
             if event.consent_version > student.version and not consent_is_complete:
                 break
-            at_ms, source = event.occurred_ms, event.source
-            grant = student.grants.get(source)
+            at_ms, grant = event.occurred_ms, student.grants.get(event.source)
             if grant is None or not grant[0] <= at_ms < grant[1] or now_ms >= grant[1]:
                 outcomes["no-grant"] += 1
             elif at_ms < horizon_ms:
                 outcomes["late"] += 1
-            elif (day := day_of(at_ms)) > newest and self._is_ahead(day):
+            elif (day := today if today_ms <= at_ms < tomorrow_ms else day_of(at_ms)) > newest and self._is_ahead(day):
                 outcomes["ahead"] += 1
             elif student.seen.get(half, -1) >= open_day:
                 outcomes["duplicate"] += 1
@@ -88,8 +88,7 @@ class Counting:
                     self._pass(student, event, day)
         else:
             index = len(records)
-        if counted:
-            outcomes["counted"] += counted
+        outcomes.update({"counted": counted} if counted else {})
         return index
 
     def _count(self, student: Student, event: ActivityRecorded, at_ms: int, day: int) -> None:

@@ -70,6 +70,12 @@ class StreamTime:
         self.open_day = self.day_of(self.horizon_ms)
 
     @property
+    def today_ms(self) -> tuple[int, int]:
+        """When the local day began and ends; before the first tick there is none."""
+        begins_ms = self.moment.begins_ms
+        return (int(begins_ms[-2]), int(begins_ms[-1])) if self.at_ms else (0, 0)
+
+    @property
     def moment(self) -> Moment:
         """The local day of now."""
         return self._of_day(self.today)
