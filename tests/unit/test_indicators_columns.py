@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from random import Random
 from typing import Any
 
@@ -279,3 +281,18 @@ def test_a_record_says_as_of_when_it_is() -> None:
     assert published(changes).as_of_ms == START_MS + int(1.2 * DAY_MS)
     other = msgspec.json.decode(changes.indicators[OTHER] or b"", type=IndicatorsComputed)
     assert other.as_of_ms == START_MS + DAY_MS
+
+
+def test_a_partition_goes_without_the_garbage_collector() -> None:
+    """A shard that lost its partition keeps nothing of it: what was read is kept out of the collector's sight."""
+    made = partition(STUDENT, OTHER)
+    made.apply([tick(1), active(1.1), tick(2)])
+    made.changes()
+    made.flushed()
+    gone = weakref.ref(made)
+    gc.disable()
+    try:
+        del made
+        assert gone() is None
+    finally:
+        gc.enable()

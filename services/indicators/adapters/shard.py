@@ -96,6 +96,7 @@ class Shard:
 
     async def _load(self) -> None:
         started = time.monotonic()
+        gc.unfreeze()  # what another shard here left behind can go
         states = await self._reading.last_values(INDICATORS_STATE)
         raw = states.pop(POSITION_KEY, None)
         position = _read_position(raw) if raw else Position()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from binascii import unhexlify
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -20,7 +21,6 @@ from services.indicators.domain.calendar import Calendar
 from services.indicators.domain.cohort import Norms, monday
 from services.indicators.domain.formulas import check_declared
 from services.indicators.domain.permission import Permission
-from services.indicators.domain.places import Figure, Ints
 from services.indicators.domain.publication import Publication
 from services.indicators.domain.rules import Change, Rules
 from services.indicators.domain.situations import Situations
@@ -80,10 +80,11 @@ class Partition:
         self._counting = Counting(self._students)
         self._consents = Consents(self._students, self._counting.outcomes)
         self._keeping = Keeping(self._students, rules)
-        self._sweep = Sweep(register, rules, self._students, self._compared)
+        compared = partial(self._cohorts.figures, self._store)
+        self._sweep = Sweep(register, rules, self._students, compared)
         self.outcomes, self.held, self.store = self._counting.outcomes, self._sweep.held, self._store
         self.timed: Callable[[], AbstractContextManager[Any]] = nullcontext
-        situations = Situations(self._store, register.indicator, self._compared)
+        situations = Situations(self._store, register.indicator, compared)
         publication = Publication(register, self._cohorts.day)
         self._publishing = Publishing(self._students, rules, situations, publication)
         self._publishing.figured_ms = self._position.figured_ms or self._position.clock_ms
@@ -295,6 +296,3 @@ class Partition:
 
     def _permitted(self, number: int) -> Permission:
         return self._students.numbered(number).permitted
-
-    def _compared(self, places: Ints) -> dict[str, Figure]:
-        return self._cohorts.figures(self._store, places)
