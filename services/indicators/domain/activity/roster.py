@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from services.indicators.domain.activity.table import Column, Table
 from services.indicators.domain.calendar import Spans
 from services.indicators.domain.places import NEVER, Bools, Ints
 from services.indicators.domain.rules import Rules, Standing
+from services.kernel.clock import day_number
 from services.kernel.events import Enrolment
 
 FIGURES, TUTOR = "figures", "tutor"  # what may be computed at all, and what of it the tutor may be told
 VIEWS = (FIGURES, TUTOR)
+_ENDLESS = int(np.iinfo(np.int32).max)
+_number = lru_cache(maxsize=1 << 12)(day_number)  # most places of a term begin and end on the same few days
 STANDS = 7  # numbers that are kept of a place's comparison with its module
 
 
@@ -70,16 +74,14 @@ class Roster(Table):
 
     def enrol(self, place: int, enrolment: Enrolment | None) -> None:
         """Take over when the place runs; None where the enrolment is there no longer."""
-        spans = Spans.of([enrolment])
-        for name in ("start_day", "end_day", "left_day"):
-            self[name][place] = min(int(getattr(spans, name)[0]), np.iinfo(np.int32).max)
+        start, end, left = _days(enrolment)
+        self["start_day"][place], self["end_day"][place], self["left_day"][place] = start, end, left
         self["part_time"][place] = enrolment is not None and enrolment.part_time
         exempt = enrolment.exempt if enrolment else ()
         self["exempt"][place] = [rule in exempt for rule in self._rules.names]
-        leave = zip(spans.leave_first[0].tolist(), spans.leave_last[0].tolist(), strict=True)
         self.leave.pop(place, None)
-        if found := tuple(leave):
-            self.leave[place] = found
+        if enrolment and enrolment.leave:
+            self.leave[place] = tuple((_number(one.first_day), _number(one.last_day)) for one in enrolment.leave)
 
     def permit(self, place: int, view: str, granted_days: Mapping[str, int]) -> None:
         """Take over which sources are permitted in a view, with the days of their grants."""
@@ -151,3 +153,11 @@ class Roster(Table):
 def names_of(sources: Sequence[str], permitted: Bools) -> tuple[str, ...]:
     """The names of the permitted ones."""
     return tuple(name for name, yes in zip(sources, permitted.tolist(), strict=True) if yes)
+
+
+def _days(enrolment: Enrolment | None) -> tuple[int, int, int]:
+    """First, last and left day; a place that there is no longer was left before all time."""
+    if enrolment is None:
+        return 0, _ENDLESS, 0
+    left = NEVER if enrolment.left_day is None else _number(enrolment.left_day)
+    return _number(enrolment.start_day), min(_number(enrolment.end_day), _ENDLESS), left
