@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -72,7 +73,8 @@ class Inspection(Partition):
             )
         rows = np.array([place])
         as_of_ms = max(self._student.changed_ms, self._publishing.figured_ms)
-        situations = Situations(self._store, self._register.indicator, self._compared)
+        compared = partial(self._cohorts.figures, self._store)
+        situations = Situations(self._store, self._register.indicator, compared)
         situation, figures = situations.of(rows, FIGURES, self._time.moment, np.array([as_of_ms]))
         levels = self._rules.levels(situation, figures, self._store.roster.standing(rows).level)
         publication = Publication(self._register, self._cohorts.day)
