@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.kernel.settings import KafkaSettings
 from tests.bench.indicators import agreement
 from tests.bench.indicators.log import Advance, running_broker, write
-from tests.bench.indicators.machine import machine
+from tests.bench.indicators.machine import machine, warn_if_busy
 from tests.bench.indicators.measured import Measured, medians
 from tests.bench.indicators.peer import commands, run_peer
 from tests.bench.indicators.worker import run_workers
@@ -117,6 +117,7 @@ def main(events: int, small_events: int, rounds: int, only: Sequence[str], *, un
     ran_on = machine()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with tempfile.TemporaryDirectory(prefix="signpost-bench-") as name, Progress(*columns) as progress:
+        warn_if_busy(ran_on, progress.console.print)
         folder = Path(name)
         with running_broker(folder, gather_s=_GATHER_S) as bootstrap:
             log = Log(KafkaSettings(bootstrap=bootstrap), Workload.of_events(events), progress)

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from services.kernel.settings import KafkaSettings
 from tests.bench.indicators.log import append_tick, running_broker, write
-from tests.bench.indicators.machine import cpu_seconds, machine, peak_memory, resident_memory
+from tests.bench.indicators.machine import cpu_seconds, machine, peak_memory, resident_memory, warn_if_busy
 from tests.bench.indicators.worker import PATIENCE_S, ready, shards_ready, until_committed, workers
 from tests.bench.indicators.workload import Workload
 from tests.bench.report.tables import show_scaling
@@ -129,6 +129,7 @@ def main(students: Sequence[int], most_events: int) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     sizes = []
     with tempfile.TemporaryDirectory(prefix="signpost-bench-") as name, Progress(*columns) as progress:
+        warn_if_busy(ran_on, progress.console.print)
         folder = Path(name)
         with running_broker(folder) as bootstrap:
             nobody = memory_without_students(bootstrap, folder)

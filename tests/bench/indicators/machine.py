@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "load_1_min": round(os.getloadavg()[0], 1),
     }
+
+
+def warn_if_busy(ran_on: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Tell whoever looks on where other work takes part of the machine."""
+    if ran_on["load_1_min"] > 1:
+        say(f"The machine is busy with other work (a load of {ran_on['load_1_min']:g}): speeds are lower bounds")
 
 
 def peak_memory(pid: int) -> int:

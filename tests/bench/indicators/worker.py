@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -19,6 +21,8 @@ from tests.support.waiting import eventually
 from tests.support.workers import WorkerProcess, forget_what_workers_made
 
 PATIENCE_S = 900.0
+_OUTCOME = re.compile(r'^signpost_indicator_events_total\{outcome="([^"]+)"\} (\S+)$', re.MULTILINE)
+_TAKEN_IN, _MOST = ("counted", "not-qualifying", "duplicate"), 0.99
 
 
 def run_workers(
@@ -36,6 +40,7 @@ def run_workers(
         ended, total = time.time(), sum(ends.values())
         cpu = sum(cpu_seconds(worker.pid) for worker in running) - cpu_before
         memory = sum(peak_memory(worker.pid) for worker in running)
+        _check_outcomes(running)
     began = min(at for worker in running for at, _ in shards_ready(worker))
     return Measured(total / (ended - began), cpu / total * 1e6, memory)
 
@@ -86,6 +91,17 @@ def shards_ready(worker: WorkerProcess) -> list[tuple[float, float]]:
     lines = [line for line in worker.log.read_text(errors="replace").splitlines() if '"shard_ready"' in line]
     said = [msgspec.json.decode(line[line.index("{") :]) for line in lines]
     return [(datetime.fromisoformat(one["timestamp"]).timestamp(), one["seconds"]) for one in said]
+
+
+def _check_outcomes(running: Sequence[WorkerProcess]) -> None:
+    """See that the workers did the work: they took almost all events in, and did not discard them."""
+    found: Counter[str] = Counter()
+    for worker in running:
+        for outcome, number in _OUTCOME.findall(worker.metrics()):
+            found[outcome] += int(float(number))
+    events = sum(number for outcome, number in found.items() if not outcome.startswith("tick"))
+    if not events or sum(found[outcome] for outcome in _TAKEN_IN) / events < _MOST:
+        raise RuntimeError(f"The workers discarded too many events to be measured: {dict(found)}")
 
 
 def _check(running: Sequence[WorkerProcess]) -> None:
