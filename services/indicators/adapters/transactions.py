@@ -48,7 +48,7 @@ class Transactions:
             bootstrap_servers=settings.kafka.bootstrap,
             client_id=client_id("indicators"),
             transactional_id=settings.kafka.group(f"indicators-{partition}"),
-            transaction_timeout_ms=15_000,
+            transaction_timeout_ms=60_000,  # a week's first tick changes everybody's state
             max_batch_size=1 << 18,
         )
 

@@ -15,6 +15,8 @@ from services.indicators.domain.situations import Compared, Situations, seen_ali
 from services.indicators.handlers.students import Student, Students
 from services.kernel.register import Register
 
+_AT_ONCE = 8192  # places
+
 
 class Sweep:
     """Judges places at ticks.
@@ -58,7 +60,12 @@ class Sweep:
                 self._trigger(student, module, change)
                 self._students.mark(student)
 
-    def _judge(  # noqa: PLR0913 - what a tick asks for
+    def _judge(self, rows: Ints, view: str, **how: bool) -> list[tuple[int, Change]]:
+        """Judge places, so many at once that their numbers take little memory; see `_judge_some`."""
+        some = (rows[begin : begin + _AT_ONCE] for begin in range(0, len(rows), _AT_ONCE))
+        return [change for part in some for change in self._judge_some(part, view, **how)]
+
+    def _judge_some(  # noqa: PLR0913 - what a tick asks for
         self,
         rows: Ints,
         view: str,
@@ -69,8 +76,6 @@ class Sweep:
         cohort_tick: bool = False,
     ) -> list[tuple[int, Change]]:
         """Judge places, take over how they stand, and give what changed with the row of each."""
-        if not len(rows):
-            return []
         situation, figures = self._situations.of(
             rows,
             view,

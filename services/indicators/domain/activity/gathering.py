@@ -84,14 +84,16 @@ class Store:
     def _activity(self, places: Ints, granted: Ints, view: str, moment: Moment, *, context: bool) -> dict[str, Any]:
         n, windows = len(places), self.windows
         rows, place = self._readable(windows, self.roster.window_rows, places, granted != NEVER)
-        weights, kinds = (np.zeros((n, HISTORY_DAYS), np.int64) for _ in range(2))
+        weights = np.zeros((n, HISTORY_DAYS), np.int64)
+        kinds = np.zeros_like(weights) if context else _nothing(n)
         first_day, last_day = np.full(n, ENDLESS, np.int64), np.full(n, NEVER, np.int64)
         for at, of in _apart(rows, place):
             told = windows.told(at, moment.today, kinds=context)
             if view == TUTOR:
                 told = told.since(granted[of, windows["source"][at]], moment.today)
             weights[of] += told.sums
-            kinds[of] |= told.kinds
+            if context:
+                kinds[of] |= told.kinds
             first_day[of] = np.minimum(first_day[of], told.first_day)
             last_day[of] = np.maximum(last_day[of], told.last_day)
         first_day[first_day == ENDLESS] = NEVER
@@ -103,11 +105,12 @@ class Store:
         }  # fmt: skip
 
     def _marks(self, places: Ints, permitted: Bools, moment: Moment) -> tuple[Ints, Ints]:
-        attended, absent = (np.zeros((len(places), HISTORY_DAYS), np.int64) for _ in range(2))
         rows, place = self._readable(self.marks, self.roster.mark_rows, places, permitted)
-        if len(rows):  # one for each place: only one source marks attendance
-            attended[place] = self.marks.days("first", rows, moment.today)
-            absent[place] = self.marks.days("second", rows, moment.today)
+        if not len(rows):
+            return _nothing(len(places)), _nothing(len(places))
+        attended, absent = (np.zeros((len(places), HISTORY_DAYS), np.int64) for _ in range(2))
+        attended[place] = self.marks.days("first", rows, moment.today)  # one for each: only one source has marks
+        absent[place] = self.marks.days("second", rows, moment.today)
         return attended, absent
 
     def _readable(self, table: Ring, of: list[list[int]], places: Ints, permitted: Bools) -> tuple[Ints, Ints]:
@@ -115,6 +118,11 @@ class Store:
         source = table["source"][rows]  # negative where the register does not name it any more
         readable = (source >= 0) & permitted[place, source]
         return rows[readable], place[readable]
+
+
+def _nothing(places: int) -> Ints:
+    """[places, HISTORY_DAYS]; zeros that take no memory."""
+    return np.broadcast_to(np.int64(0), (places, HISTORY_DAYS))
 
 
 def _rows(of: list[list[int]], places: Ints) -> tuple[Ints, Ints]:

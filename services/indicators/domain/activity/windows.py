@@ -122,7 +122,7 @@ class Windows(Ring):
     def told(self, rows: Ints, today: int, *, kinds: bool = True) -> Told:
         """All that is held of these rows; without the types of activity where they are not wanted."""
         sums = self.days("first", rows, today)
-        types = self.days("second", rows, today) if kinds else np.zeros_like(sums)
+        types = self.days("second", rows, today) if kinds else np.broadcast_to(np.int64(0), sums.shape)
         return Told(sums, types, self["first_day"][rows], self["last_day"][rows])
 
     def begin(self, source: int, day: int, spans: array[int]) -> int:
