@@ -170,9 +170,5 @@ def test_broker_killed_and_restarted(own_broker: OwnBroker, tmp_path: Path) -> N
                     worker.start()
             for turn in range(TIMES):
                 stream.flow(1 + random_.random() * 2)
-                if turn % 4 == 3:
-                    broker.stop()
-                else:
-                    broker.kill()
-                broker.start()
+                broker.restart(kill=turn % 4 < 3)
         assert_nothing_lost_or_doubled(kafka, *running)

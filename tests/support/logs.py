@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -27,7 +28,7 @@ from services.kernel.events import (
 from tests.support.students import START_MS, Slice, Writer, consent, enrolled, student_of, term
 
 SOURCES = ("vle", "assessment", "attendance", "library")
-_ALL = (INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, COHORT_IMPROVEMENT)
+ALL_PURPOSES = (INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, COHORT_IMPROVEMENT)
 _ZONE = ZoneInfo("Europe/London")
 
 
@@ -60,13 +61,13 @@ def made_up(students: int, days: int, events_a_day: int, seed: int) -> Log:
 def _consents(student: str, number: int) -> Iterator[ConsentStateChanged]:
     """Most permit all; some not everything, some end it or begin it anew in the term."""
     sources = SOURCES[: 1 + number % 4] if number % 5 == 1 else SOURCES
-    purposes = _ALL[:1] if number % 7 == 2 else _ALL[:2] if number % 7 == 3 else _ALL
+    purposes = ALL_PURPOSES[:1] if number % 7 == 2 else ALL_PURPOSES[:2] if number % 7 == 3 else ALL_PURPOSES
     until_ms = START_MS + (20 + number % 9) * DAY_MS if number % 11 == 4 else START_MS + 300 * DAY_MS
     yield consent(student, purposes=purposes, sources=sources, until_ms=until_ms)
     if number % 13 == 5:
         yield ConsentStateChanged(student=student, version=2, changed_ms=START_MS)
     if number % 26 == 5:
-        yield consent(student, 3, purposes=_ALL, sources=SOURCES, from_ms=START_MS + 10 * DAY_MS + HOUR_MS)
+        yield consent(student, 3, purposes=ALL_PURPOSES, sources=SOURCES, from_ms=START_MS + 10 * DAY_MS + HOUR_MS)
 
 
 def _enrolled(student: str, number: int) -> EnrolmentsChanged:
@@ -94,8 +95,8 @@ def _of_a_source(event: ActivityRecorded) -> ActivityRecorded:
     return structs.replace(event, source=source, activity=kinds[choice % 4], weight=1 + choice % 3)
 
 
-def real(folder: Path, name: str) -> Log:
-    """A presentation of OULAD whose students permit everything from before their first click on."""
+def real(folder: Path, name: str, days: int) -> Log:
+    """The first days of a presentation of OULAD, whose students permit everything from before their first click on."""
     (presentation,) = oulad.presentations(folder, [name])
     placed = oulad.Placed(presentation, presentation.start, _ZONE)
     found, done = oulad.clicks(folder, presentation), work(folder, presentation.key)
@@ -104,14 +105,18 @@ def real(folder: Path, name: str) -> Log:
     from_ms = _ms(around.consent_from)
     consents = [
         consent(
-            student_of(choice.person), purposes=_ALL, sources=SOURCES, from_ms=from_ms, until_ms=from_ms + 400 * DAY_MS
+            student_of(choice.person),
+            purposes=ALL_PURPOSES,
+            sources=SOURCES,
+            from_ms=from_ms,
+            until_ms=from_ms + 400 * DAY_MS,
         )
         for choice in around.consents
     ]
     return Log(
         consents=consents,
         enrolments=[_real_place(place) for place in around.enrolments],
-        slices=[_real_day(day) for day in oulad.term(placed, found, done).days],
+        slices=[_real_day(day) for day in islice(oulad.term(placed, found, done).days, days)],
     )
 
 

@@ -23,7 +23,7 @@ from tests.support.model_oracle import INDIVIDUAL, MARKS, TUTOR, Day, Oracle, Su
 
 LOOK_BACK_DAYS = 28  # of the figures compared here; older days may be forgotten, but not made up
 Key = TypeVar("Key", str, bytes)
-_read = msgspec.json.Decoder(IndicatorsComputed).decode
+read_indicators = msgspec.json.Decoder(IndicatorsComputed).decode
 
 
 @dataclass(slots=True)
@@ -37,14 +37,14 @@ class Durable:
     position: Position = field(default_factory=Position)
     triggers: list[SupportTriggered] = field(default_factory=list)
 
-    def flush(self, partition: Partition) -> None:
+    def flush(self, partition: Partition, offset: int = 0) -> None:
         """What a shard does, in one transaction."""
         changes = partition.changes()
         _take(self.states, changes.states)
         _take(self.indicators, changes.indicators)
         _take(self.cohorts, changes.cohorts)
         self.norms += changes.norms
-        self.position = partition.position(0)
+        self.position = partition.position(offset)
         self.triggers = list(changes.triggers)
         partition.flushed()
 
@@ -91,7 +91,7 @@ class Durable:
         if oracle.memory.waiting:
             return  # the day's figures come after the comparison
         assert value is not None, "figures are missing"
-        said, latest = _read(value), oracle.latest(student)
+        said, latest = read_indicators(value), oracle.latest(student)
         assert latest is not None
         assert said.consent_version == latest.version
         assert said.sources == tuple(sorted(oracle.permitted(student, INDIVIDUAL)))
