@@ -64,7 +64,7 @@ def opened(made: Exchange, rule: str) -> list[SupportTriggered]:
     return [t for one in made.running for t in one.triggers if (t.rule, t.state) == (rule, "opened")]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(0, 2**32))
 def test_any_interleaving_batch_and_crash_leaves_the_same_behind(undisturbed: Exchange, seed: int) -> None:
     """States, norms, published figures, triggers and counts, byte for byte."""
