@@ -1,7 +1,6 @@
 """Says from scratch what may stand of each student: the simple judge beside a partition that works incrementally.
 
-It keeps every event that arrived, every consent that was told and every tick, and looks all of it through whenever it
-is asked. Nothing of `services/indicators` is used here.
+It keeps every event that arrived and every consent that was told, and looks all of it through whenever it is asked.
 """
 
 from __future__ import annotations
