@@ -132,7 +132,7 @@ def test_a_purpose_that_waits_for_another_says_so() -> None:
 
 def test_no_change_of_the_text_is_told_to_whom_it_took_nothing() -> None:
     assert changes_unread([event(1, VLE, "given")], NOTICES, "en") == []
-    taken = [event(version, VLE, state, notice="2026-2") for version, state in ((1, "given"), (2, "invalidated"))]
+    taken = [event(1, VLE, "given", notice="2026-2"), event(2, VLE, "invalidated", notice="2026-2")]
     assert changes_unread(taken, NOTICES, "en") == []
 
 
