@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from services.kernel.clock import DAY_MS, HOUR_MS
 from services.kernel.codec import encode
@@ -170,3 +171,45 @@ def test_no_trigger_without_the_tutors_purpose() -> None:
     changes = made.changes()
     assert published(changes)
     assert not changes.triggers
+
+
+@pytest.mark.requirement("R1")
+def test_tutor_is_told_nothing_from_before_the_tutors_grant() -> None:
+    """Absence counts for the tutor from the day after their grant on, whatever was seen before."""
+    made = partition()
+    own = consent(STUDENT, purposes=[INDIVIDUAL_INDICATORS])
+    later = consent(STUDENT, version=2, purposes=["tutor-notify"], from_ms=START_MS + 10 * DAY_MS + HOUR_MS)
+    made.consent(record(structs.replace(later, grants=own.grants + later.grants)))
+    made.enrolments(record(enrolled(STUDENT)))
+    made.apply([tick(1), active(1.1, consent_version=2), *(tick(day) for day in range(2, 30))])
+    (trigger,) = [t for t in made.changes().triggers if t.rule == "days-since-last-activity"]
+    assert (trigger.episode_day, trigger.day, trigger.value) == ("2026-01-23", "2026-02-06", 14)
+
+
+@pytest.mark.requirement("R1")
+def test_episode_goes_with_a_source_that_it_rests_on() -> None:
+    """It begins again on what the others say, so that the tutor's case does not lack what still may be told."""
+    made = partition()
+    made.consent(record(consent(STUDENT, sources=["vle", "attendance"])))
+    made.enrolments(record(enrolled(STUDENT)))
+    made.apply([tick(1), active(1.1), *(tick(day) for day in range(2, 20))])
+    made.consent(record(consent(STUDENT, version=2, sources=["attendance"])))
+    assert not made.changes().triggers
+    made.apply([tick(20)])
+    (again,) = [t for t in made.changes().triggers if t.rule == "days-since-last-activity"]
+    assert (again.state, again.sources, again.episode_day) == ("opened", ("attendance",), "2026-01-12")
+
+
+def test_consent_that_came_while_nobody_worked_is_published_at_the_start() -> None:
+    """Nobody waits for the next day to see figures under a consent that a restart has read."""
+    before = partition(OTHER)
+    before.apply([tick(1)])
+    states = {s.encode(): v for s, v in before.changes().states.items() if v}
+    after = Alone(REGISTER, SETTINGS, before.position(0))
+    after.restore(states)
+    for student in (STUDENT, OTHER):
+        after.consent(record(consent(student, version=2)))
+        after.enrolments(record(enrolled(student)))
+    after.reconcile()
+    changes = after.changes()
+    assert [published(changes, student).consent_version for student in (STUDENT, OTHER)] == [2, 2]
