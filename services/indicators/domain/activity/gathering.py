@@ -127,6 +127,8 @@ def _nothing(places: int) -> Ints:
 
 def _rows(of: list[list[int]], places: Ints) -> tuple[Ints, Ints]:
     """Rows of another table that belong to these places, and the position of the place of each, ascending."""
+    if not any(of):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     found = [of[place] for place in places.tolist()]
     rows = np.fromiter(chain.from_iterable(found), np.int64)
     return rows, np.repeat(np.arange(len(found)), np.fromiter(map(len, found), np.int64, len(found)))

@@ -138,8 +138,8 @@ def judge(it: Judged, episode_day: Ints, ended_day: Ints, in_a_row: Ints) -> Out
     ends = is_open & (reason < len(_REASONS))
     rows = _in_a_row(it, in_a_row)
     due = _due(it, rows, ended_day) & ~is_open
-    holding = _holding(it)
-    begins = due & (holding == "")
+    waits = (it.held > 0) | it.exempt | it.stale
+    begins = due & ~waits
     first = np.maximum(it.today if it.figure.began is None else it.figure.began, ended_day)
     changes = [*_ended(it, ends, reason, episode_day), *_begun(it, begins, first)]
     return Outcome(
@@ -147,7 +147,7 @@ def judge(it: Judged, episode_day: Ints, ended_day: Ints, in_a_row: Ints) -> Out
         np.where(ends, it.today, ended_day),
         rows,
         changes,
-        Counter(holding[due & (holding != "")].tolist()),
+        Counter(_holding(it, np.flatnonzero(due & waits))),
     )
 
 
@@ -175,10 +175,9 @@ def _due(it: Judged, rows: Ints, ended_day: Ints) -> Bools:
     return lasting & it.reached & cooled
 
 
-def _holding(it: Judged) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """[n]; why no episode may begin at a place; empty where one may."""
-    of_place = np.array(HELD)[it.held]
-    return np.where(it.held > 0, of_place, np.where(it.exempt, EXEMPT, np.where(it.stale, FEED_STALE, "")))
+def _holding(it: Judged, rows: Ints) -> list[str]:
+    """Why no episode may begin at each of these places."""
+    return [HELD[it.held[row]] or (EXEMPT if it.exempt[row] else FEED_STALE) for row in rows.tolist()]
 
 
 def _ended(it: Judged, ends: Bools, reason: Ints, episode_day: Ints) -> Iterator[Change]:

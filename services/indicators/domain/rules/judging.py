@@ -71,7 +71,7 @@ class Rules:
         self._table: tuple[tuple[int, tuple[str, ...]], Floats] | None = None  # the last that was asked for
         self._column = {name: column for column, name in enumerate(self.indicators)}
         reads = [[source in entry.sources for entry in register.indicators] for source in self.sources]
-        self._reads = np.array(reads, np.int64)  # [s, i]
+        self._reads = np.array(reads, np.float32)  # [s, i]; of floats, whose products are quick
         self._factors = np.array([entry.part_time_factor for entry in register.indicators])
 
     def reading(self, sources: Collection[str]) -> list[int]:
@@ -191,8 +191,8 @@ class Rules:
 
     def _by_indicator(self, situation: Situation) -> tuple[Bools, Bools]:
         """[n, i] each; whether any permitted source is read, and whether one of those is stale."""
-        readable = situation.permitted.astype(np.int64) @ self._reads > 0
-        return readable, (situation.permitted & situation.stale).astype(np.int64) @ self._reads > 0
+        readable = situation.permitted.astype(np.float32) @ self._reads > 0
+        return readable, (situation.permitted & situation.stale).astype(np.float32) @ self._reads > 0
 
 
 def _visible(entry: IndicatorEntry, figure: Figure, places: Places) -> Bools:
