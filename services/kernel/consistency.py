@@ -75,11 +75,6 @@ def _unclear_rules(register: Register) -> Iterator[str]:
         indicator = register.indicator[rule.indicator]
         if getattr(indicator, rule.level) is None:
             yield f"rule {rule.name!r} is of level {rule.level!r}, for which its indicator has no threshold"
-        if rule.in_a_row > 1 and not indicator.cohort:
-            yield (
-                f"rule {rule.name!r} has in_a_row = {rule.in_a_row}, which counts weekly comparisons with the cohort, "
-                f"but indicator {indicator.name!r} is not one (cohort = true): leave in_a_row out"
-            )
 
 
 def _unclear_thresholds(register: Register) -> Iterator[str]:

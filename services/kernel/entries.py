@@ -175,7 +175,8 @@ class Rule(Entry, frozen=True, kw_only=True):
     """That an indicator at a level opens a case, and the purpose that must permit it.
 
     Attributes:
-        in_a_row: how many weekly ticks in a row the level must hold; 1: it opens as soon as it holds.
+        in_a_row: at how many weekly ticks, each the first of its week, the level must hold; 1: it opens as soon as it
+            holds.
         cool_down_days: after an episode's end no new one of this rule begins for so long.
     """
 

@@ -19,10 +19,6 @@ ALIKE = (
     f"thresholds 'a' and 'b' are both for {DAYS}, from the same day, and have a module in common: give one another "
     "first_day or other modules"
 )
-WEEKLY = (
-    "rule 'missing-work' has in_a_row = 2, which counts weekly comparisons with the cohort, but indicator "
-    "'missing-work' is not one (cohort = true): leave in_a_row out"
-)
 
 pytestmark = pytest.mark.requirement("R8")
 
@@ -95,10 +91,6 @@ def test_the_shipped_register_and_one_with_vacations_and_other_thresholds_contra
             "indicator 'days-since-last-activity' has part_time_factor = 0: it must be above 0",
         ),
         (
-            with_rule("missing-work", in_a_row=2),
-            WEEKLY,
-        ),
-        (
             with_rule("low-activity", level="watch"),
             "rule 'low-activity' is of level 'watch', for which its indicator has no threshold",
         ),
@@ -134,7 +126,7 @@ def test_what_contradicts_itself_is_refused(register: Register, problem: str) ->
     [
         with_indicator("days-since-last-activity", recovery=6),
         with_indicator("attendance", recovery=50),
-        with_rule("low-volume", in_a_row=3),
+        with_rule("missing-work", in_a_row=2),
         with_thresholds(threshold("none-there", modules=("M",))),
         with_thresholds(threshold("a", alert=10, modules=("M",)), threshold("b", alert=9)),
         with_thresholds(threshold("a", alert=10, modules=("M",)), threshold("b", alert=9, modules=("N",))),
