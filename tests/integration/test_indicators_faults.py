@@ -48,7 +48,7 @@ class Stream:
         self._writer, self._seed = Writer(kafka), seed
         self._hurry = threading.Event()
         self._failed: list[BaseException] = []
-        self._thread = threading.Thread(target=self._write)
+        self._thread = threading.Thread(target=self._write, daemon=True)
 
     def __enter__(self) -> Self:
         # Whoever withdraws is not counted for the module before either, so that nobody else's figures hang on when.
@@ -61,7 +61,8 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         self._hurry.set()
-        self._thread.join()
+        self._thread.join(180)
+        assert not self._thread.is_alive(), "the producer of the test itself does not come back"
         self._writer.close()
         assert not self._failed, self._failed
 
