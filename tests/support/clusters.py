@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
+from services.indicators.adapters.weeks import Weeks
 from services.indicators.handlers import Partition
-from services.indicators.handlers.norms import Gathering
 from services.kernel.codec import decoder
 from services.kernel.events import (
     ActivityRecorded,
@@ -134,12 +134,12 @@ class Cluster:
         day = member.partition.waiting
         assert day is not None
         member.flush()
-        gathering = Gathering(PARTITIONS)
-        gathering.want(member.number, day)
+        weeks = Weeks(PARTITIONS)
+        weeks.want(member.number, day)
         for one in self.members:
             for counted in one.durable.norms:
-                gathering.take(Record(0, None, record(counted).value, one.number))
-        norms = gathering.norms(day)
+                weeks.take(Record(0, None, record(counted).value, one.number))
+        norms = weeks.norms(day)
         if norms is not None:
             member.partition.compare(norms)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from services.indicators.adapters.weeks import Weeks
 from services.indicators.handlers import Partition
-from services.indicators.handlers.norms import Gathering
 from services.indicators.ports import Position
 from services.kernel.clock import DAY_MS, HOUR_MS
 from services.kernel.codec import encode
@@ -55,7 +55,7 @@ class Exchange:
         self, consents: Iterable[ConsentStateChanged], events: Iterable[ActivityRecorded | ClockTicked], partitions: int
     ) -> None:
         self._partitions = partitions
-        self.norms = Gathering(partitions)
+        self.norms = Weeks(partitions)
         self.norms.want(0, 0)
         logs: list[list[Record]] = [[] for _ in range(partitions)]
         for event in events:

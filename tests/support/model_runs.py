@@ -14,8 +14,8 @@ from typing import Any
 
 from msgspec import structs
 
+from services.indicators.adapters.weeks import Weeks
 from services.indicators.handlers import Partition
-from services.indicators.handlers.norms import Gathering
 from services.indicators.ports import Position
 from services.kernel.clock import DAY_MS, HOUR_MS, MINUTE_MS, local_days
 from services.kernel.codec import decoder
@@ -218,11 +218,11 @@ class Run:
         self._flush()
         day = self._partition.waiting
         assert day is not None
-        gathering = Gathering(1)
-        gathering.want(0, day)
+        weeks = Weeks(1)
+        weeks.want(0, day)
         for said in self._durable.norms:
-            gathering.take(record(said))
-        norms = gathering.norms(day)
+            weeks.take(record(said))
+        norms = weeks.norms(day)
         assert norms is not None, "it waits for what it did not count"
         self._partition.compare(norms)
         self._oracle.compared()

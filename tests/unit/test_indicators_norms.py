@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from services.indicators.adapters import norms
 from services.indicators.adapters.norms import NormsReader, Wait
+from services.indicators.adapters.weeks import Weeks
 from services.indicators.domain.cohort import INDEX_PARTS, Norms, count, monday
 from services.indicators.domain.places import Figure
-from services.indicators.handlers.norms import Gathering
 from services.kernel.codec import encode
 from services.kernel.errors import InvalidMessage
 from services.kernel.events import CohortClosed
@@ -37,22 +37,22 @@ def said(partition: int, day: int, volumes: list[int], modules: int = 1) -> list
     return [Record(next(_offsets), None, encode(record), partition) for record in records]
 
 
-def gathering(partitions: int, *records: Record, wanted: int = WEEK) -> Gathering:
-    made = Gathering(partitions)
+def gathered(partitions: int, *records: Record, wanted: int = WEEK) -> Weeks:
+    made = Weeks(partitions)
     made.want(0, wanted)
     for record in records:
         made.take(record)
     return made
 
 
-def students(made: Gathering, day: int) -> int | None:
+def students(made: Weeks, day: int) -> int | None:
     """How many are in the norms of the first module; None where the norms are not there, 0 where they are lost."""
     found = made.norms(day)
     return None if found is None else sum(norm.students for norm in found.by_module().values())
 
 
 def test_norms_wait_for_every_partition() -> None:
-    made = gathering(3, *said(0, WEEK, [1, 2]), *said(2, WEEK, [3]))
+    made = gathered(3, *said(0, WEEK, [1, 2]), *said(2, WEEK, [3]))
     assert made.missing(WEEK) == [1]
     assert students(made, WEEK) is None
     for record in said(1, WEEK, []):
@@ -63,20 +63,20 @@ def test_norms_wait_for_every_partition() -> None:
 
 
 def test_a_partition_that_is_still_counting_has_not_said_all() -> None:
-    made = gathering(1, *said(0, WEEK, [1])[:-1])
+    made = gathered(1, *said(0, WEEK, [1])[:-1])
     assert students(made, WEEK) is None
 
 
 def test_what_was_said_first_holds() -> None:
     """A partition that is built anew counts again, by other consents."""
-    made = gathering(1, *said(0, WEEK, [1, 2, 3]), *said(0, NEXT, [1]), *said(0, WEEK, [1]))
+    made = gathered(1, *said(0, WEEK, [1, 2, 3]), *said(0, NEXT, [1]), *said(0, WEEK, [1]))
     assert students(made, WEEK) == 3
     assert students(made, NEXT) == 1
 
 
 def test_a_week_whose_counts_are_gone_is_lost_rather_than_waited_for() -> None:
     """The topic reaches back so far only: partition 1 has said later weeks, and nothing of this one any more."""
-    made = gathering(2, *said(0, WEEK, [1, 2]), *said(1, NEXT, [5]))
+    made = gathered(2, *said(0, WEEK, [1, 2]), *said(1, NEXT, [5]))
     assert students(made, WEEK) == 0
     assert made.lost == {WEEK}
     assert made.missing(WEEK) == [1]
@@ -85,13 +85,13 @@ def test_a_week_whose_counts_are_gone_is_lost_rather_than_waited_for() -> None:
 
 def test_a_week_whose_first_records_are_gone_is_lost() -> None:
     """Retention removes whole files, wherever in a week they begin."""
-    made = gathering(2, *said(0, WEEK, [1, 2], modules=3)[1:], *said(1, WEEK, [4]))
+    made = gathered(2, *said(0, WEEK, [1, 2], modules=3)[1:], *said(1, WEEK, [4]))
     assert students(made, WEEK) == 0
     assert made.lost == {WEEK}
 
 
 def test_only_weeks_that_a_shard_here_needs_are_kept() -> None:
-    made = gathering(1, *said(0, WEEK, [1]), *said(0, NEXT, [1, 2]), wanted=NEXT)
+    made = gathered(1, *said(0, WEEK, [1]), *said(0, NEXT, [1, 2]), wanted=NEXT)
     assert students(made, NEXT) == 2
     assert not made.want(0, LATER)
     for record in said(0, LATER, [1, 2, 3]):
@@ -100,7 +100,7 @@ def test_only_weeks_that_a_shard_here_needs_are_kept() -> None:
 
 
 def test_a_shard_that_is_further_behind_needs_all_to_be_read_again() -> None:
-    made = gathering(1, *said(0, WEEK, [1]), *said(0, NEXT, [1, 2]), wanted=NEXT)
+    made = gathered(1, *said(0, WEEK, [1]), *said(0, NEXT, [1, 2]), wanted=NEXT)
     assert made.want(1, WEEK)
     assert students(made, WEEK) is None  # and not lost: it has only not been read
     for record in (*said(0, WEEK, [1]), *said(0, NEXT, [1, 2])):
@@ -109,14 +109,14 @@ def test_a_shard_that_is_further_behind_needs_all_to_be_read_again() -> None:
 
 
 def test_nothing_is_kept_once_the_last_shard_has_gone() -> None:
-    made = gathering(1, *said(0, WEEK, [1]))
+    made = gathered(1, *said(0, WEEK, [1]))
     assert not made.want(0, None)
     assert made.want(0, WEEK)
     assert students(made, WEEK) is None
 
 
 def test_counts_that_cannot_be_read_or_stand_in_a_wrong_place_are_refused() -> None:
-    made = gathering(2)
+    made = gathered(2)
     with pytest.raises(InvalidMessage):
         made.take(Record(0, None, b"poison"))
     with pytest.raises(InvalidMessage, match="must stand in the partition"):
@@ -127,7 +127,7 @@ def test_counts_that_cannot_be_read_or_stand_in_a_wrong_place_are_refused() -> N
 def test_partitions_may_come_in_any_order(order: list[tuple[int, int]]) -> None:
     """Each partition's own weeks come in theirs."""
     weeks = dict.fromkeys(range(3), 0)
-    made = gathering(3)
+    made = gathered(3)
     for partition, _ in order:
         for record in said(partition, WEEK + 7 * weeks[partition], list(range(partition + 1))):
             made.take(record)

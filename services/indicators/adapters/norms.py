@@ -14,8 +14,8 @@ from itertools import chain
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from services.indicators.adapters.weeks import Weeks
 from services.indicators.domain.cohort import Norms
-from services.indicators.handlers.norms import Gathering
 from services.kernel.clock import iso_day
 from services.kernel.dead_letters import RawRecord
 from services.kernel.errors import InvalidMessage
@@ -42,7 +42,7 @@ class NormsReader:
         self._partitions = [
             TopicPartition(settings.kafka.topic(COHORT_NORMS), n) for n in range(settings.kafka.partitions)
         ]
-        self._gathering = Gathering(settings.kafka.partitions)
+        self._weeks = Weeks(settings.kafka.partitions)
         self._read_again = asyncio.Event()
         self._arrived = asyncio.Event()
         self._adding_up: dict[int, asyncio.Task[Norms | None]] = {}
@@ -50,12 +50,12 @@ class NormsReader:
 
     def want(self, partition: int, day: int | None) -> None:
         """An own shard needs the weeks from this Monday on; None for a shard that stops."""
-        if self._gathering.want(partition, day):
+        if self._weeks.want(partition, day):
             self._read_again.set()
 
     async def of(self, day: int, patience_s: float) -> Norms | None:
         """The norms of the week; None where they are not there within so many seconds."""
-        if not self._gathering.ready(day):
+        if not self._weeks.ready(day):
             try:
                 await asyncio.wait_for(self._arrived.wait(), patience_s)
             except TimeoutError:
@@ -72,7 +72,7 @@ class NormsReader:
 
     def missing(self, day: int) -> list[int]:
         """The partitions that have not said all of the week yet."""
-        return self._gathering.missing(day)
+        return self._weeks.missing(day)
 
     async def run(self) -> None:
         """Read; ends only by cancellation or by an error that nobody foresaw."""
@@ -101,7 +101,7 @@ class NormsReader:
             while True:
                 if self._read_again.is_set():
                     self._read_again.clear()
-                    self._gathering.clear()
+                    self._weeks.clear()
                     await consumer.seek_to_beginning(*self._partitions)
                 found = await consumer.getmany(timeout_ms=200)
                 if not self._read_again.is_set():  # else these come once more
@@ -123,7 +123,7 @@ class NormsReader:
 
     def _take_one(self, record: RawRecord) -> bool:
         try:
-            return self._gathering.take(record)
+            return self._weeks.take(record)
         except InvalidMessage as error:
             raise InvalidMessage(
                 error.reason,
@@ -133,11 +133,11 @@ class NormsReader:
             ) from error
 
     async def _add_up(self, day: int) -> Norms | None:
-        known = len(self._gathering.lost)
-        norms = await asyncio.to_thread(self._gathering.norms, day)
-        if len(self._gathering.lost) > known:
+        known = len(self._weeks.lost)
+        norms = await asyncio.to_thread(self._weeks.norms, day)
+        if len(self._weeks.lost) > known:
             self._metrics.norms_lost.inc()
-            _log.error("cohort_norms_lost", day=iso_day(day), missing=self._gathering.missing(day))
+            _log.error("cohort_norms_lost", day=iso_day(day), missing=self._weeks.missing(day))
         return norms
 
 

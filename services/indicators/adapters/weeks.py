@@ -35,7 +35,7 @@ class _Week:
     norms: Norms | None = None
 
 
-class Gathering:
+class Weeks:
     """The weeks from the first on that a shard of this worker may still need; records are kept as bytes until then.
 
     Attributes:
