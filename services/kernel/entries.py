@@ -178,6 +178,7 @@ class Rule(Entry, frozen=True, kw_only=True):
         in_a_row: at how many weekly ticks, each the first of its week, the level must hold; 1: it opens as soon as it
             holds.
         cool_down_days: after an episode's end no new one of this rule begins for so long.
+        part_time: whether it applies to part-time students.
     """
 
     description: str
@@ -186,6 +187,7 @@ class Rule(Entry, frozen=True, kw_only=True):
     purpose: Name
     in_a_row: Annotated[int, Meta(ge=1)] = 1
     cool_down_days: Annotated[int, Meta(ge=0)] = 7
+    part_time: bool = True
 
 
 class View(Entry, frozen=True, kw_only=True):

@@ -93,6 +93,7 @@ def test_thresholds_are_told_in_words_with_what_they_are_for_part_time_students(
 def test_rules_say_when_they_begin_when_they_end_and_what_holds_them(client: TestClient) -> None:
     page = words(client.get("/register", headers=PAGE))
     assert "by activity in 28 days : alert at −1.5 or less, 2 weeks running" in page
+    assert "alert at 1 day or less; not for part-time students Until" in page
     assert "it is back at −1 or more; then not again for 7 days" in page
     assert "the figure no longer reaches that; then not again for 7 days" in page
     assert "After 24 hours without anything, about anybody, it is taken for broken." in page

@@ -45,7 +45,7 @@ def register(**changes: object) -> Register:
             _rule("up", "up"),
             _rule("early", "up", "watch", cool_down_days=3),
             _rule("down", "down", in_a_row=2),
-            _rule("share", "share", cool_down_days=0),
+            _rule("share", "share", cool_down_days=0, part_time=False),
         ),
     }
     return structs.replace(SHIPPED, **(small | changes))
@@ -122,6 +122,6 @@ def places(today: int, part_time: Sequence[bool], since_day: int = DAY_0 - 100) 
     since = np.full(n, since_day)
     return Places(
         today=today, counting=np.arange(CALENDAR_DAYS), weights=days, kinds=days, start_day=since, since_day=since,
-        first_day=since, last_day=since, part_time=np.array(part_time), attended=days, absent=days, due=nothing,
-        late=nothing, missing=nothing, arrears=nothing, sessions=nothing, session_minutes=np.zeros(n),
+        first_day=since, last_day=since, part_time=np.array(part_time, np.bool_), attended=days, absent=days,
+        due=nothing, late=nothing, missing=nothing, arrears=nothing, sessions=nothing, session_minutes=np.zeros(n),
     )  # fmt: skip

@@ -53,6 +53,7 @@ class Oracle:
             for kept in (place.opened, place.ended, place.weeks):
                 kept.pop(rule.name, None)
             return []
+        exempt = rule.name in seen.exempt or (seen.part_time and not rule.part_time)
         limits = self._limits(entry, seen, tick.today)
         limit = limits[rule.level]
         known = entry.name in seen.values and entry.name not in seen.unseen
@@ -61,15 +62,15 @@ class Oracle:
         reached = known and judged and limit is not None and _reached(entry, value, limit)
         stale = bool(set(entry.sources) & seen.permitted & tick.stale)
         if rule.in_a_row > 1 and tick.cohort_tick and seen.held != "vacation" and not stale:
-            runs = reached and not seen.held and rule.name not in seen.exempt
+            runs = reached and not seen.held and not exempt
             place.weeks[rule.name] = min(place.weeks.get(rule.name, 0) + 1, rule.in_a_row) if runs else 0
         if rule.name in place.opened:
-            why = self._why_ended(rule, seen, limits, known=known, judged=judged, value=value)
+            why = self._why_ended(rule, seen, limits, exempt=exempt, known=known, judged=judged, value=value)
             if why is None:
                 return []
             place.ended[rule.name] = tick.today
             return [(rule.name, "recovered", place.opened.pop(rule.name), why)]
-        if not tick.new_day or not reached or seen.held or rule.name in seen.exempt or stale:
+        if not tick.new_day or not reached or seen.held or exempt or stale:
             return []
         if rule.in_a_row > 1 and (not tick.cohort_tick or place.weeks.get(rule.name, 0) < rule.in_a_row):
             return []
@@ -80,12 +81,20 @@ class Oracle:
         return [(rule.name, "opened", place.opened[rule.name], "back-to-usual")]
 
     def _why_ended(  # noqa: PLR0911, PLR0913 - plain branches are the point
-        self, rule: Rule, seen: Seen, limits: dict[str, float | None], *, known: bool, judged: bool, value: float
+        self,
+        rule: Rule,
+        seen: Seen,
+        limits: dict[str, float | None],
+        *,
+        exempt: bool,
+        known: bool,
+        judged: bool,
+        value: float,
     ) -> str | None:
         entry, limit = self.register.indicator[rule.indicator], limits[rule.level]
         if seen.held in ("left", "module-over", "leave"):
             return seen.held
-        if rule.name in seen.exempt:
+        if exempt:
             return "exempt"
         if limit is None:
             return "rule-gone"

@@ -151,7 +151,7 @@ def test_programs_read_other_thresholds_vacations_and_what_rules_wait_for() -> N
     ]  # fmt: skip
     assert found["vacation-easter"]["schema:endDate"]["@value"] == "2026-04-12"
     weeks = {p["schema:name"]: p["schema:value"] for p in found["rule-low-volume"]["schema:additionalProperty"]}
-    assert weeks == {"level": "alert", "weeks in a row": 2, "not again for days": 7}
+    assert weeks == {"level": "alert", "weeks in a row": 2, "not again for days": 7, "for part-time students": True}
     attendance = found["indicator-attendance"]["schema:additionalProperty"]
     assert [(b["schema:name"], b.get("schema:maxValue"), b.get("schema:minValue")) for b in attendance] == [
         ("alert below", 50, None),

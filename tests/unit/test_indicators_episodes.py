@@ -98,6 +98,15 @@ def test_a_part_time_students_thresholds_and_recovery_are_farther_away() -> None
     assert term.day(up(2, part_time=True)) == ["-up: back-to-usual", "-early: back-to-usual"]
 
 
+def test_what_is_not_for_part_time_students_is_no_rule_for_them() -> None:
+    term = Term()
+    low = Seen(values={"share": 10.0}, part_time=True)
+    assert term.day(low, days=2) == []
+    assert term.held == {"exempt": 1}
+    assert term.day(replace(low, part_time=False)) == ["+share"]
+    assert term.day(low) == ["-share: exempt"]
+
+
 def test_another_threshold_takes_effect_at_the_first_tick_of_its_day_for_its_modules() -> None:
     """On module B there is no watch from that day on, and the alert begins earlier."""
     term, other = Term(today=CHANGED - 3), Term(today=CHANGED - 3)

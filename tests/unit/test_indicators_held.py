@@ -177,3 +177,11 @@ def test_a_threshold_takes_effect_at_the_first_tick_of_its_day_and_replays_alike
 def test_part_time_students_have_three_times_as_long() -> None:
     term = Term(part_time=True)
     assert of(term.until(45), SILENCE, ABSENT) == [f"24 +{ABSENT}", f"42 +{SILENCE}"]
+
+
+def test_a_rule_for_full_time_students_begins_for_no_others_and_ends_when_they_become_part_time() -> None:
+    part_time, full_time = Term(part_time=True), Term()
+    assert of(part_time.until(30), "low-activity") == []
+    assert of(full_time.until(20), "low-activity") == ["13 +low-activity"]
+    full_time.place(part_time=True)
+    assert of(full_time.until(22, first=21), "low-activity") == ["21 -low-activity: exempt"]

@@ -163,10 +163,11 @@ class Inspection(Partition):
 
     def _how_rules_stand(self, situation: Situation, place: int) -> Iterator[RuleTold]:
         roster, stale = self._store.roster, set(names_of(self._store.sources, situation.stale))
+        exempt = self._rules.exempt(situation)[0]
         for number, rule in enumerate(self._register.rules):
             begun, ended = int(roster["episode_day"][place][number]), int(roster["ended_day"][place][number])
             reads = set(self._register.indicator[rule.indicator].sources) & self._student.grants.keys()
-            held = HELD[int(situation.held[0])] or (EXEMPT if situation.exempt[0][number] else "")
+            held = HELD[int(situation.held[0])] or (EXEMPT if exempt[number] else "")
             yield RuleTold(
                 name=rule.name,
                 indicator=rule.indicator,

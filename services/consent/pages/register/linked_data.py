@@ -103,6 +103,7 @@ class LinkedData:
                         _property("level", rule.level),
                         _property("weeks in a row", rule.in_a_row),
                         _property("not again for days", rule.cool_down_days),
+                        _property("for part-time students", rule.part_time),
                     ],
                 }
                 for rule in register.rules

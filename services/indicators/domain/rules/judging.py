@@ -29,7 +29,7 @@ class Situation:
         held: [n]; as of `Spans.held`.
         permitted: [n, s]; the sources, in the register's order, whose activity is in `places`.
         stale: [s]; the sources that are silent, as of `Feeds.stale`.
-        exempt: [n, r]; rules that do not apply to the student here.
+        exempt: [n, r]; rules that by an exemption do not apply to the student here.
         new_day: whether this is the first tick of its local day; episodes begin at no other.
         cohort_tick: whether the cohort's figures are of this very tick; rules that want a level several weeks in a
             row count and begin at no other.
@@ -72,6 +72,7 @@ class Rules:
         self._column = {name: column for column, name in enumerate(self.indicators)}
         reads = [[source in entry.sources for entry in register.indicators] for source in self.sources]
         self._reads = np.array(reads, np.float32)  # [s, i]; of floats, whose products are quick
+        self._full_time_only = np.array([not rule.part_time for rule in register.rules], np.bool_)
         self._factors = np.array([entry.part_time_factor for entry in register.indicators])
 
     def reading(self, sources: Collection[str]) -> list[int]:
@@ -82,6 +83,11 @@ class Rules:
             for column, rule in enumerate(register.rules)
             if set(sources) & set(register.indicator[rule.indicator].sources)
         ]
+
+    def exempt(self, situation: Situation) -> Bools:
+        """[n, r]; rules that do not apply: by an exemption, or to part-time students."""
+        exempt: Bools = situation.exempt | (situation.places.part_time[:, None] & self._full_time_only)
+        return exempt
 
     def limits(self, situation: Situation) -> Floats:
         """[n, i, 3]; watch, alert and recovery of each place's indicators today, part-time factor applied."""
@@ -112,6 +118,7 @@ class Rules:
     def judge(self, situation: Situation, figures: Mapping[str, Figure], standing: Standing) -> Judgement:
         """Judge every rule; the standing's levels stay as they are. A figure that is not given changes nothing."""
         limits_of, (readable, stale) = self._limits_of(situation), self._by_indicator(situation)
+        exempt = self.exempt(situation)
         days, ended, rows = standing.episode_day.copy(), standing.ended_day.copy(), standing.in_a_row.copy()
         changes: list[Change] = []
         held: Counter[str] = Counter()
@@ -126,7 +133,7 @@ class Rules:
                 visible=_visible(entry, figure, situation.places),
                 readable=readable[:, of],
                 held=situation.held,
-                exempt=situation.exempt[:, column],
+                exempt=exempt[:, column],
                 stale=stale[:, of],
                 today=situation.places.today,
                 new_day=situation.new_day,
