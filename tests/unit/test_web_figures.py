@@ -89,13 +89,18 @@ def test_every_shipped_unit_is_counted_in_words_of_its_own() -> None:
 
 
 @pytest.mark.requirement("R8")
-def test_the_student_and_the_tutor_are_told_which_systems_it_was_not_seen_from() -> None:
+def test_the_student_and_the_tutor_are_told_what_was_not_seen_and_the_student_alone_why() -> None:
     seen = ["library", "vle"]
     assert TUTOR.coverage("volume-7", seen) == (
         "Seen from: Virtual learning environment and Library. "
-        "Not from: Assessment hand-ins, Attendance and Lecture recordings, which they have not permitted."
+        "Not seen: Assessment hand-ins, Attendance and Lecture recordings."
     )
     assert STUDENT.coverage("attendance", seen) == "Not from: Attendance, which you have not permitted."
+    assert TUTOR.coverage("attendance", seen) == "Not seen: Attendance."
+    assert (unsaid("no-source", "tutor"), unsaid("no-source", "student")) == (
+        "It is not seen.",
+        "None of the systems that it would be seen from is permitted.",
+    )
 
 
 def test_a_threshold_says_in_which_direction_it_lies_and_whether_it_is_reached() -> None:
@@ -127,7 +132,12 @@ def test_a_figure_that_cannot_be_said_says_why() -> None:
 @pytest.mark.parametrize("language", LANGUAGES.codes)
 def test_each_reason_has_words_of_its_own(language: str) -> None:
     with speaking(LANGUAGES.of(language)):
-        said = [*map(unsaid, WHY), *map(held, HELD), unsaid("whatever"), held("whatever")]
+        said = [
+            *(unsaid(why, "student") for why in WHY),
+            *map(held, HELD),
+            unsaid("whatever", "tutor"),
+            held("whatever"),
+        ]
     assert len(set(said)) == len(said)
 
 

@@ -53,7 +53,7 @@ def _figures(told: Explanation, register: Register) -> Table:
     words = FigureWords(register, "tutor")
     for figure in told.figures:
         if figure.value is None:
-            table.add_row(escape(figure.title), _NO, f"{unsaid(figure.unsaid or '')} ({figure.unsaid})")
+            table.add_row(escape(figure.title), _NO, f"{unsaid(figure.unsaid or '', 'student')} ({figure.unsaid})")
             continue
         table.add_row(
             escape(figure.title),

@@ -81,7 +81,10 @@ class FigureWords:
                 return gettext("below %(value)s", value=value)
 
     def coverage(self, name: str, sources: Sequence[str]) -> str:
-        """Which systems a figure was seen from, and which that it would read were not permitted."""
+        """Which systems a figure was seen from, and from which that it would read it was not.
+
+        Why not is for the student alone: nobody is to stand there as one who refused.
+        """
         entry, told = self._register.indicator[name], self._register.told(language()).source
         seen = [told[source].title for source in entry.sources if source in sources]
         unseen = [told[source].title for source in entry.sources if source not in sources]
@@ -89,7 +92,7 @@ class FigureWords:
         if unseen and self._reader == "student":
             parts.append(gettext("Not from: %(sources)s, which you have not permitted.", sources=listed(unseen)))
         elif unseen:
-            parts.append(gettext("Not from: %(sources)s, which they have not permitted.", sources=listed(unseen)))
+            parts.append(gettext("Not seen: %(sources)s.", sources=listed(unseen)))
         return " ".join(parts)
 
     def _said(self, entry: IndicatorEntry, indicator: Indicator, figures: ModuleIndicators) -> Explained:
@@ -114,7 +117,7 @@ class FigureWords:
             name=entry.name,
             title=told.title,
             value="",
-            says=unsaid(why),
+            says=unsaid(why, self._reader),
             threshold="",
             level="none",
             formula=told.formula,
@@ -142,8 +145,10 @@ def needs(says: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(says) if name is not None}
 
 
-def unsaid(why: str) -> str:
-    """Why a figure cannot be said."""
+def unsaid(why: str, reader: Reader) -> str:
+    """Why a figure cannot be said; of what is not permitted, tutors learn that it is not seen."""
+    if why == "no-source" and reader == "tutor":
+        return gettext("It is not seen.")
     reasons = {
         "no-source": gettext("None of the systems that it would be seen from is permitted."),
         "window-not-full": gettext("Not all of the days that it looks back over could be seen yet."),
