@@ -83,7 +83,7 @@ class IndicatorMetrics(_Metrics):
         self.flush = self._seconds("indicator_flush", "Time of one transaction")
         self.latency = self._seconds("event_to_indicator", "From a record's append to its indicator's commit")
         self.lag = self._gauge("consumer_lag_records", "Records not yet read", "topic", "partition")
-        self.students = self._gauge("students_with_indicators", "Students with state", "partition")
+        self.students = self._gauge("students_with_indicators", "Students with published figures", "partition")
         self.tick = self._gauge("indicator_tick_timestamp_seconds", "The last tick read", "partition")
         self.places = self._gauge("indicator_places", "Places of students on modules that are kept", "partition")
         self.state = self._gauge("indicator_state_bytes", "Memory of the columns of those places", "partition")

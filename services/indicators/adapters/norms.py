@@ -129,7 +129,7 @@ class NormsReader:
                 error.reason,
                 f"{COHORT_NORMS.name} partition {record.partition} offset {record.offset} cannot be read: {error}. "
                 "All workers wait for it: skipping it could change what is said of students. If it is beyond repair, "
-                "delete the partition's records up to it (kafka-delete-records); its week then has no group figures.",
+                "delete the partition's records up to it (kafka-delete-records); its week then has no norms.",
             ) from error
 
     async def _add_up(self, day: int) -> Norms | None:
