@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.outcomes.activity import read_activity, read_work
-from deploy.demo.outcomes.places import Calendar
+from deploy.demo.outcomes.places import PlacesByDay
 from deploy.demo.outcomes.students import read_students
 from services.indicators.domain.cohort import (
     FEWEST,
@@ -70,9 +70,9 @@ def weeks(folder: Path, names: Sequence[str] = ()) -> Iterator[Week]:
     """Each week of each presentation in which somebody is present, up to the end of the shortest."""
     students = read_students(folder, names)
     activity = read_activity(folder, students, load_register(), lambda _share: None)
-    calendar = Calendar(students, activity, read_work(folder, students))
+    by_day = PlacesByDay(students, activity, read_work(folder, students))
     for week in range(1, int(students.length.min()) // 7 + 1):
-        places, present = calendar.at(7 * week), calendar.present(7 * week)
+        places, present = by_day.at(7 * week), by_day.present(7 * week)
         figures = basis(places, np.ones(len(places), np.bool_))
         for number, name in enumerate(students.presentations):
             here = present & (students.presentation == number)

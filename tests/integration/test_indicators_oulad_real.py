@@ -19,7 +19,7 @@ import pytest
 from deploy.demo.oulad import ACTIVITIES
 from deploy.demo.oulad_files import read
 from deploy.demo.outcomes.activity import read_activity, read_work
-from deploy.demo.outcomes.places import Calendar
+from deploy.demo.outcomes.places import PlacesByDay
 from deploy.demo.outcomes.students import read_students
 from services.indicators.domain.formulas import COMPARED, FORMULAS, weekly_active_days
 from services.kernel.clock import DAY_MS, HOUR_MS, MINUTE_MS
@@ -131,9 +131,9 @@ def test_the_columns_of_an_evaluation_give_what_the_files_say(lives: Lives) -> N
     activity_, work = read_activity(folder, students, register, lambda _: None), read_work(folder, students)
     row, found = students.find(np.zeros(len(lives), np.int64), np.array(list(lives), np.float64))
     assert found.all()
-    calendar = Calendar(students, activity_, work)
+    by_day = PlacesByDay(students, activity_, work)
     for day in DAYS:
-        places = calendar.at(day)
+        places = by_day.at(day)
         made = {name: formula(places) for name, formula in FORMULAS.items() if name not in OF_SESSIONS}
         weeks = weekly_active_days(places)
         for place, life in zip(row.tolist(), lives.values(), strict=True):

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from deploy.demo.outcomes.activity import NEVER_HANDED_IN, read_activity, read_work
 from deploy.demo.outcomes.evaluation import RULE, Evaluation
-from deploy.demo.outcomes.places import DAY_ZERO, Calendar
+from deploy.demo.outcomes.places import DAY_ZERO, PlacesByDay
 from deploy.demo.outcomes.students import STAYED, read_students
 from services.cli import main
 from services.indicators.domain.formulas import FORMULAS
@@ -96,15 +96,15 @@ def test_a_presentation_where_nobody_is_left_says_nothing(tmp_path: Path) -> Non
     assert day["presentations"]["ABC/2099B"]["index"]["precision_at_rule_rate"] is None
 
 
-def calendar(folder: Path) -> Calendar:
+def by_day(folder: Path) -> PlacesByDay:
     students = read_students(folder, ["XYZ/2099J"])
     activity = read_activity(folder, students, load_register(), lambda _share: None)
-    return Calendar(students, activity, read_work(folder, students))
+    return PlacesByDay(students, activity, read_work(folder, students))
 
 
 def test_places_say_what_the_files_say(tmp_path: Path) -> None:
     """Clicks before the start, a student without any, work handed in late, too late, and in time."""
-    at = calendar(write(tmp_path, tables()))
+    at = by_day(write(tmp_path, tables()))
     places = at.at(20)
     assert places.last_day[1] == DAY_ZERO + 19
     assert places.first_day[1] == DAY_ZERO - 5
@@ -125,7 +125,7 @@ def test_who_is_present(tmp_path: Path) -> None:
     made = tables()
     rows = made["studentRegistration"][1]
     rows[2][3], rows[3][3], rows[4][4] = 10.0, "", 5
-    at = calendar(write(tmp_path, made))
+    at = by_day(write(tmp_path, made))
     assert [at.present(day)[:5].tolist() for day in (0, 4, 5, 10)] == [
         [True, True, False, True, True],
         [True, True, False, True, True],
@@ -161,7 +161,7 @@ def test_rows_that_say_too_little_are_left_out_and_counted(tmp_path: Path) -> No
     )
     made["studentInfo"][1][7][-1] = ""
     made["studentAssessment"][1].extend([["?", 1, 3, 0, 0], [900, 999, 3, 0, 0], [555, 1, 3, 0, 0]])
-    at = calendar(write(tmp_path, made))
+    at = by_day(write(tmp_path, made))
     assert len(at.students) == STUDENTS - 1
     assert at.students.notes == [
         "1 rows of studentInfo have no id or no known final_result and were left out.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.demo.outcomes.activity import read_activity, read_work
-from deploy.demo.outcomes.places import DAY_ZERO, Calendar
+from deploy.demo.outcomes.places import DAY_ZERO, PlacesByDay
 from deploy.demo.outcomes.students import read_students
 from services.indicators.domain.calendar import BEFORE_START, LEFT, MODULE_OVER
 from services.indicators.domain.places import NEVER, Ints
@@ -40,7 +40,7 @@ class Evaluation:
         self._register = register
         self.students = read_students(folder, names)
         activity = read_activity(folder, self.students, register, told)
-        self._calendar = Calendar(self.students, activity, read_work(folder, self.students))
+        self._places = PlacesByDay(self.students, activity, read_work(folder, self.students))
 
     @property
     def notes(self) -> list[str]:
@@ -80,18 +80,18 @@ class Evaluation:
 
     def advance(self, *judges: Judge, day: int) -> list[list[Change]]:
         """Let each judge the next day; gives what changed for each."""
-        places, held = self._calendar.at(day), self._held(day)
+        places, held = self._places.at(day), self._held(day)
         return [judge.advance(places, held) for judge in judges]
 
     def _day(self, judge: Judge, day: int) -> Day:
-        students, present = self.students, self._calendar.present(day)
+        students, present = self.students, self._places.present(day)
         lasts = students.length[students.presentation]
         first = np.where(judge.first_day == NEVER, NEVER, judge.first_day - DAY_ZERO)
         return Day(
             day=day,
             present=present,
             begun=(students.registered <= day) & (students.left > np.maximum(students.registered, 0)),
-            index=judge.index(self._calendar.at(day), present),
+            index=judge.index(self._places.at(day), present),
             holding=dict(zip(judge.rules, judge.holding.T, strict=True)),
             first_day=dict(zip(judge.rules, first.T, strict=True)),
             end_day=np.minimum(students.left, lasts),

@@ -15,7 +15,7 @@ DAY_ZERO = 7 * 2_296 + 4
 
 
 @dataclass(slots=True)
-class Calendar:
+class PlacesByDay:
     """Turns n places' whole histories into their columns as of one day after the other, never going back."""
 
     students: Students
