@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from services.cli import main
+from services.indicators.domain.cohort import monday
 from services.indicators.evaluation.pictures import save
-from services.indicators.simulation.loads import NO_TUTOR, Alert, Loads, Pair, compare, monday
+from services.indicators.simulation.loads import NO_TUTOR, Alert, Loads, Pair, compare
 from services.indicators.simulation.plot import draw
 from services.indicators.simulation.report import as_json, as_tables
 from services.kernel.clock import day_number

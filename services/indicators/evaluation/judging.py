@@ -15,6 +15,7 @@ from services.indicators.domain.cohort import (
     compare,
     count,
     merge,
+    monday,
 )
 from services.indicators.domain.formulas import FORMULAS
 from services.indicators.domain.places import NEVER, Bools, Figure, Floats, Ints, Places
@@ -23,7 +24,6 @@ from services.kernel.events import CohortCounted
 from services.kernel.register import Register
 
 INDEX = "engagement-index"
-WEEK = 7
 
 
 class Judge:
@@ -66,7 +66,7 @@ class Judge:
             places: n of them.
             held: [n]; as of `Spans.held`; 0 of those who are present.
         """
-        weekly = places.today % WEEK == _MONDAY
+        weekly = places.today == monday(places.today)
         if weekly:
             self._compare(places, held == 0)
         figures = {rule.indicator: self._figure(rule.indicator, places) for rule in self._register.rules}
@@ -116,6 +116,3 @@ class Judge:
 
 def _only(figure: Figure, present: Bools) -> Figure:
     return Figure(figure.values, figure.said & present, figure.why)
-
-
-_MONDAY = 4  # of day numbers, 1970-01-01 being a Thursday, modulo seven

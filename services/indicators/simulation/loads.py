@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.indicators.domain.cohort import monday
+
 NO_TUTOR = "(no tutor)"
-_WEEK = 7
-_MONDAY = 3  # 1970-01-01 was a Thursday
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,6 @@ class Loads:
     no_longer: int
 
 
-def monday(day: int) -> int:
-    """The Monday of the day's week."""
-    return day - (day + _MONDAY) % _WEEK
-
-
 def compare(
     present: Sequence[Alert], proposed: Sequence[Alert], tutors_of: Mapping[str, Sequence[str]], days: range
 ) -> Loads:
@@ -68,7 +63,7 @@ def compare(
         tutors_of: by student; who has none counts for `NO_TUTOR`.
         days: the local days that were judged.
     """
-    weeks = range(monday(days.start), days.stop, _WEEK)
+    weeks = range(monday(days.start), days.stop, 7)
     runs = [present, proposed]
     by_tutor = [_by_tutor(alerts, tutors_of) for alerts in runs]
     tutors = sorted({tutor for students in tutors_of.values() for tutor in students} | {*by_tutor[0], *by_tutor[1]})
