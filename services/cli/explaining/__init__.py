@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from services.kernel.settings import Settings
 
 ROLE, WHAT = "data-protection-officer", "figures-explained"  # who may look, and the register's name of what is seen
-_LONGEST_REASON = 500
 
 
 @click.group()
@@ -83,15 +82,15 @@ def _settings(state: Path) -> Settings:
 
 def _access(settings: Settings, student: str, module: str, operator: str, reason: str) -> Access:
     from services.consent.adapters.access_log import Access
-    from services.consent.handlers.proof.permitted import is_pseudonym
+    from services.consent.handlers.proof.permitted import LONGEST_REASON, is_pseudonym
     from services.kernel.clock import SystemClock
     from services.kernel.errors import ConfigurationError
     from services.kernel.ids import Pseudonyms
     from services.kernel.settings import required
 
     why, who = reason.replace("\0", "").strip(), operator.strip()
-    if not 0 < len(why) <= _LONGEST_REASON:
-        raise ConfigurationError(f"--reason: say in at most {_LONGEST_REASON} characters why you look.")
+    if not 0 < len(why) <= LONGEST_REASON:
+        raise ConfigurationError(f"--reason: say in at most {LONGEST_REASON} characters why you look.")
     if not who:
         raise ConfigurationError("--operator: give the institution's id of the person who looks.")
     pseudonyms = Pseudonyms(required(settings.institution.pseudonym_secret, "SIGNPOST_INSTITUTION__PSEUDONYM_SECRET"))

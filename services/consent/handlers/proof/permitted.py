@@ -20,7 +20,7 @@ from services.kernel.register import Register
 
 _PSEUDONYM = re.compile(r"[0-9a-f]{64}")
 _A_MOMENT = "write a date and time with its offset, such as 2026-09-21T09:00:00+01:00 or 2026-09-21T08:00:00Z"
-_LONGEST_REASON = 500
+LONGEST_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class PointInTime:
             if given.get(name) not in known:
                 problem = f"{given[name]!r} is not in the policy register" if name in given else "it is missing"
                 yield Wrong(name, problem, f"write one of {', '.join(known)}")
-        if not 0 < len(given.get("reason", "")) <= _LONGEST_REASON:
-            mend = f"say in at most {_LONGEST_REASON} characters why you ask; the student can read it"
+        if not 0 < len(given.get("reason", "")) <= LONGEST_REASON:
+            mend = f"say in at most {LONGEST_REASON} characters why you ask; the student can read it"
             yield Wrong("reason", "it is too long" if "reason" in given else "it is missing", mend)
         for name in ("at", "known_at"):
             if name in given or name == "at":
