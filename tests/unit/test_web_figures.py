@@ -26,7 +26,7 @@ LANGUAGES = Languages(SHARED)
 TUTOR, STUDENT = FigureWords(REGISTER, "tutor"), FigureWords(REGISTER, "student")
 WHY = ("no-source", "window-not-full", "too-few-active-days", "no-sessions", "no-due-work", "no-marks", "no-cohort-yet",
        "cohort-too-small", "no-spread")  # fmt: skip
-HELD = ("vacation", "leave", "exempt", "before-start", "left", "module-over", "feed-stale")
+HELD = ("vacation", "leave", "before-start", "left", "module-over", "feed-stale")
 MISSING = Indicator(
     name="missing-work",
     value=2,

@@ -168,7 +168,6 @@ def held(why: str) -> str:
     reasons = {
         "vacation": gettext("It is vacation: nothing is expected of anybody, and no case opens."),
         "leave": gettext("It is a time of agreed leave: nothing is expected, and no case opens."),
-        "exempt": gettext("An exemption holds on this module: no case opens by its rules."),
         "before-start": gettext("The module has not begun: no case opens."),
         "left": gettext("The module was left: no case opens."),
         "module-over": gettext("The module is over: no case opens."),
