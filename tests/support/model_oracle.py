@@ -262,12 +262,14 @@ class Oracle:
     def _end_unpermitted(self, student: str) -> None:
         """What rests on a grant that has ended or begun anew goes."""
         now, before = self._told_now(student), self.memory.told.get(student, {})
-        if any(now.get(source, ENDLESS) > from_ms for source, from_ms in before.items()) or self._all_anew(student):
+        lost = {source for source, from_ms in before.items() if now.get(source, ENDLESS) > from_ms}
+        if lost or self._all_anew(student):
             self.memory.told.pop(student, None)
             for held in (self.memory.episodes, self.memory.ended):
                 for place in [place for place in held if place[0] == student]:
                     del held[place]
-        self.said = [said for said in self.said if said[0] != student or (now and now.keys() >= set(said[4]))]
+        left = now.keys() - lost
+        self.said = [said for said in self.said if said[0] != student or (now and left >= set(said[4]))]
 
     def _all_anew(self, student: str) -> bool:
         known = self.students[student]

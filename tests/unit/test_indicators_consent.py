@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec import structs
 
@@ -184,6 +186,37 @@ def test_tutor_is_told_nothing_from_before_the_tutors_grant() -> None:
     made.apply([tick(1), active(1.1, consent_version=2), *(tick(day) for day in range(2, 30))])
     (trigger,) = [t for t in made.changes().triggers if t.rule == "days-since-last-activity"]
     assert (trigger.episode_day, trigger.day, trigger.value) == ("2026-01-23", "2026-02-06", 14)
+
+
+@pytest.mark.requirement("R1")
+def test_tutor_is_told_nothing_of_marks_from_before_the_tutors_grant_of_attendance() -> None:
+    """Whatever else the tutor may have known before."""
+    own = consent(STUDENT, purposes=[INDIVIDUAL_INDICATORS], sources=["vle", "attendance"]).grants
+    early, late = (START_MS - DAY_MS, START_MS + 16 * DAY_MS + HOUR_MS)
+    told = consent(STUDENT, purposes=["tutor-notify"]).grants
+    told += consent(STUDENT, purposes=["tutor-notify"], sources=["attendance"], from_ms=late).grants
+    made = partition()
+    made.consent(record(ConsentStateChanged(student=STUDENT, version=2, changed_ms=early, grants=own + told)))
+    made.enrolments(record(enrolled(STUDENT)))
+    absent: dict[str, Any] = {"source": "attendance", "activity": "absent", "qualifying": False, "consent_version": 2}
+    there = absent | {"activity": "attended", "qualifying": True}
+    for day in range(1, 26):
+        mark = active(day + 0.2, **(absent if day < 16 else there))
+        made.apply([active(day + 0.1, consent_version=2), mark, tick(day + 1)])
+    changes = made.changes()
+    assert figure(published(changes), "attendance") < 100
+    assert [t for t in changes.triggers if t.rule == "low-attendance"] == []
+
+
+@pytest.mark.requirement("R1")
+def test_trigger_that_is_not_flushed_goes_with_a_grant_that_begins_anew() -> None:
+    """Also where the new grant is all that is seen of it."""
+    made = partition()
+    made.consent(record(consent(STUDENT)))
+    made.enrolments(record(enrolled(STUDENT)))
+    made.apply([tick(day) for day in range(1, 20)])
+    made.consent(record(consent(STUDENT, version=3, from_ms=START_MS + 20 * DAY_MS)))
+    assert not made.changes().triggers
 
 
 @pytest.mark.requirement("R1")

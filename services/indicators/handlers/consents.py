@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from services.indicators.handlers.students import Student, Students, by_name
 from services.kernel.codec import decoder
 from services.kernel.dead_letters import RawRecord
 from services.kernel.errors import InvalidMessage
-from services.kernel.events import ConsentStateChanged, EnrolmentsChanged
+from services.kernel.events import ConsentStateChanged, EnrolmentsChanged, SupportTriggered
 from services.kernel.topics import CONSENT_STATE, ENROLMENTS
 
 _decode_consent, _decode_enrolments = map(decoder, (CONSENT_STATE, ENROLMENTS))
@@ -118,7 +119,8 @@ class Consents:
         """Drop what is no longer permitted, also from what is still to be flushed."""
         tutor = student.permitted.tutor
         triggers = self._pending.triggers
-        triggers[:] = [t for t in triggers if t.student != student.name or (tutor and tutor.keys() >= set(t.sources))]
+        unsaid = set(_lost(student.told, tutor))
+        triggers[:] = [t for t in triggers if t.student != student.name or _may_tell(t, tutor, unsaid)]
         if not student.kept:
             return
         if not student.grants:
@@ -158,6 +160,11 @@ class Consents:
     def _runs(self, student: Student) -> bool:
         places = np.array(list(student.places.values()), np.int64)
         return bool(len(self._students.store.running(places, FIGURES, self._time.moment)))
+
+
+def _may_tell(trigger: SupportTriggered, tutor: Spans, lost: AbstractSet[str]) -> bool:
+    """Whether all that a trigger rests on may be told still, by the grants that it was raised under."""
+    return bool(tutor) and tutor.keys() >= set(trigger.sources) and lost.isdisjoint(trigger.sources)
 
 
 def _lost(rests_on: Mapping[str, int], grants: Spans) -> list[str]:

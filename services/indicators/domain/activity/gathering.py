@@ -10,7 +10,7 @@ import numpy as np
 
 from services.indicators.domain.activity.moments import WORK_DAYS, Moment
 from services.indicators.domain.activity.roster import TUTOR, Roster
-from services.indicators.domain.activity.sessions import merged
+from services.indicators.domain.activity.sessions import begun_since, merged
 from services.indicators.domain.activity.table import Column
 from services.indicators.domain.activity.windows import ENDLESS, Ring, Windows
 from services.indicators.domain.activity.work import Asked, Work
@@ -49,7 +49,7 @@ class Store:
         granted_day = np.where(permitted, granted, ENDLESS).min(axis=1, initial=ENDLESS)
         back_day = self.feeds.back_day(self.sources, permitted)
         start_day, since_day = spans.since_day(moment.today, granted_day, back_day)
-        attended, absent = self._marks(places, permitted, moment)
+        attended, absent = self._marks(places, granted, view, moment)
         first_day = _first_work_day(self._granted_work(granted), spans.start_day)
         asked = Asked(as_of_ms, first_day, moment.window_day)
         due, late, missing, arrears = self.work.told(*_rows(self.roster.work_rows, places), asked, len(places))
@@ -98,19 +98,26 @@ class Store:
             last_day[of] = np.maximum(last_day[of], told.last_day)
         first_day[first_day == ENDLESS] = NEVER
         spans = [windows.sessions[row] for row in rows.tolist()] if context else []
+        if spans and view == TUTOR:
+            from_ms = moment.began_ms(granted[place, windows["source"][rows]]).tolist()
+            spans = [begun_since(row, at_ms) for row, at_ms in zip(spans, from_ms, strict=True)]
         number, minutes = merged(spans, place[: len(spans)], moment.lasting, n)
         return {
             "weights": weights, "kinds": kinds, "first_day": first_day, "last_day": last_day,
             "sessions": number, "session_minutes": minutes,
         }  # fmt: skip
 
-    def _marks(self, places: Ints, permitted: Bools, moment: Moment) -> tuple[Ints, Ints]:
-        rows, place = self._readable(self.marks, self.roster.mark_rows, places, permitted)
+    def _marks(self, places: Ints, granted: Ints, view: str, moment: Moment) -> tuple[Ints, Ints]:
+        rows, place = self._readable(self.marks, self.roster.mark_rows, places, granted != NEVER)
         if not len(rows):
             return _nothing(len(places)), _nothing(len(places))
         attended, absent = (np.zeros((len(places), HISTORY_DAYS), np.int64) for _ in range(2))
         attended[place] = self.marks.days("first", rows, moment.today)  # one for each: only one source has marks
         absent[place] = self.marks.days("second", rows, moment.today)
+        if view == TUTOR:
+            from_day = granted[place, self.marks["source"][rows]]
+            covered = moment.today - np.arange(HISTORY_DAYS) >= from_day[:, None]
+            attended[place], absent[place] = attended[place] * covered, absent[place] * covered
         return attended, absent
 
     def _readable(self, table: Ring, of: list[list[int]], places: Ints, permitted: Bools) -> tuple[Ints, Ints]:

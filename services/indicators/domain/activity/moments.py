@@ -45,6 +45,12 @@ class Moment:
         at = HISTORY_DAYS - 1 - back[back < HISTORY_DAYS]
         return self.begins_ms[at], self.begins_ms[at + 1]
 
+    def began_ms(self, days: Ints) -> Ints:
+        """When local days began; the first that is held for earlier ones, the end of today for later ones."""
+        at = np.clip(days - self.today + HISTORY_DAYS - 1, 0, HISTORY_DAYS)
+        began: Ints = self.begins_ms[at]
+        return began
+
 
 class StreamTime:
     """The clock of the last tick; it never runs backwards.
@@ -60,6 +66,7 @@ class StreamTime:
         self._zone, self._lateness_ms, self._calendar = zone, lateness_ms, calendar
         self.day_of = local_days(zone)
         self._moments: dict[int, Moment] = {}
+        self._sessions_from_ms: dict[int, int] = {}  # of few moments at a time: many students change at one tick
         self.advance(at_ms)
 
     def advance(self, at_ms: int) -> None:
@@ -86,8 +93,14 @@ class StreamTime:
 
     def sessions_from_ms(self, at_ms: int) -> int:
         """Sessions that ended before this were of no more use at a moment, and could not be lengthened either."""
-        moment = self._of_day(self.day_of(at_ms))
-        return min(int(moment.lasting[0].min(initial=at_ms)), max(at_ms - self._lateness_ms, 0) - PAUSE_MS)
+        from_ms = self._sessions_from_ms.get(at_ms)
+        if from_ms is None:
+            if len(self._sessions_from_ms) > _SESSION_DAYS * 24:
+                self._sessions_from_ms.clear()
+            lasting, _ = self._of_day(self.day_of(at_ms)).lasting
+            from_ms = min(int(lasting.min(initial=at_ms)), max(at_ms - self._lateness_ms, 0) - PAUSE_MS)
+            self._sessions_from_ms[at_ms] = from_ms
+        return from_ms
 
     def _of_day(self, day: int) -> Moment:
         if day not in self._moments:

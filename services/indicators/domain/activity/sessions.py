@@ -45,6 +45,11 @@ def forget(spans: array[int], before_ms: int) -> None:
     del spans[: 2 * bisect_left(spans[1::2], before_ms)]
 
 
+def begun_since(spans: array[int], from_ms: int) -> array[int]:
+    """The spans that did not begin before a moment."""
+    return spans[2 * bisect_left(spans[::2], from_ms) :]
+
+
 def merged(spans: Sequence[array[int]], place: Ints, lasting: tuple[Ints, Ints], places: int) -> tuple[Ints, Floats]:
     """[places] each; how many sessions began within the spans of counting time, and their median length in minutes.
 
