@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from services.kernel.consents import INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, permitting
+from services.kernel.consents import INDIVIDUAL_INDICATORS, TUTOR_NOTIFY, permitted_sources, permitting
 from services.kernel.errors import SignpostError
 from services.kernel.events import ConsentStateChanged, SupportTriggered
 
@@ -139,8 +139,14 @@ def shared(consent: ConsentStateChanged | None, sources: Iterable[str], *, at_ms
 
 
 def may_show(consent: ConsentStateChanged | None, sources: Sequence[str], *, at_ms: int, now_ms: int) -> bool:
-    """Whether a tutor may see figures that combine `sources`: each is shared, as none can be taken out again."""
-    return bool(sources) and shared(consent, sources, at_ms=at_ms, now_ms=now_ms) == frozenset(sources)
+    """Whether a tutor may see figures that combine `sources`: each is shared, as none can be taken out again.
+
+    Figures rest on all since the grant for computing, so the grant for telling the tutor must be as old.
+    """
+    if not sources or shared(consent, sources, at_ms=at_ms, now_ms=now_ms) != frozenset(sources):
+        return False
+    computing, telling = (permitted_sources(consent, p, now_ms=now_ms) for p in (INDIVIDUAL_INDICATORS, TUTOR_NOTIFY))
+    return all(telling[source].from_ms <= computing[source].from_ms for source in sources)
 
 
 def may_keep(consent: ConsentStateChanged | None, sources: Sequence[str], *, at_ms: int, now_ms: int) -> bool:

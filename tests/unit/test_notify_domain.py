@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from services.kernel.consents import INDIVIDUAL_INDICATORS, TUTOR_NOTIFY
 from services.kernel.events import ConsentStateChanged, Grant
@@ -89,6 +90,15 @@ def test_figures_are_shown_only_where_each_source_in_them_is_shared() -> None:
     assert domain.may_show(known, ["vle"], at_ms=10, now_ms=20)
     assert not domain.may_show(known, ["vle", "library"], at_ms=10, now_ms=20)
     assert not domain.may_show(known, [], at_ms=10, now_ms=20)
+
+
+@pytest.mark.requirement("R1")
+def test_figures_are_shown_only_where_the_tutor_may_know_all_that_they_rest_on() -> None:
+    """They tell of what came before the tutor's grant, where computing was permitted earlier."""
+    earlier, later = consent((INDIVIDUAL_INDICATORS, "vle")), consent((TUTOR_NOTIFY, "vle"), from_ms=5)
+    known = structs.replace(earlier, grants=earlier.grants + later.grants)
+    assert domain.shared(known, ["vle"], at_ms=10, now_ms=20) == {"vle"}
+    assert not domain.may_show(known, ["vle"], at_ms=10, now_ms=20)
 
 
 @pytest.mark.requirement("R1")
