@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 import pytest
 
-from services.indicators.adapters.shard import POSITION_KEY
+from services.indicators.adapters.transactions import POSITION_KEY
 from services.kernel.clock import DAY_MS, HOUR_MS
 from services.kernel.events import ConsentStateChanged, DeadLettered, IndicatorsComputed
 from services.kernel.kafka import partition_of

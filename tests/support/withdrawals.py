@@ -17,7 +17,7 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
 from deploy.demo.stack import Stack
-from services.indicators.adapters.shard import POSITION_KEY
+from services.indicators.adapters.transactions import POSITION_KEY
 from services.kernel.codec import decoder
 from services.kernel.events import ConsentApplied, ConsentStateChanged
 from services.kernel.settings import KafkaSettings
