@@ -45,6 +45,13 @@ class Partitions:
         yield from (records[n : n + 5] for n in range(0, len(records), 5))
 
 
+class Expired(Partitions):
+    """One whose consents held for some days only."""
+
+    def consents(self, partition: int) -> Iterator[RawRecord]:
+        return (record(consent(s, until_ms=START_MS + 18 * DAY_MS)) for s in self._students[partition])
+
+
 class Poisoned(Partitions):
     """One whose consents cannot be read."""
 
@@ -70,6 +77,12 @@ def test_the_silent_are_found_in_whichever_partition() -> None:
 @pytest.mark.requirement("R1")
 def test_who_does_not_permit_it_is_in_no_history() -> None:
     assert run(Partitions(20, [REFUSING], [LIVELY])) == []
+
+
+@pytest.mark.requirement("R1")
+def test_who_permitted_it_until_lately_is_in_no_history_any_more() -> None:
+    """Consents that have expired may still be listed."""
+    assert run(Expired(20, [SILENT])) == []
 
 
 def test_other_thresholds_raise_other_alerts(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class History:
 
     Attributes:
         partitions: their numbers.
-        begin_ms, end_ms: the first and the last tick that all partitions have.
+        begin_ms: the first tick that all partitions have.
         records: how many events and ticks there are.
     """
 

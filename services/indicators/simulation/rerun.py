@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.indicators.domain.cohort import INDEX_PARTS, merge
 from services.indicators.handlers import Partition
+from services.indicators.handlers.students import Student
 from services.indicators.simulation.loads import Alert
 from services.kernel.clock import day_number
 from services.kernel.dead_letters import RawRecord
 from services.kernel.errors import ConfigurationError, InvalidMessage
-from services.kernel.events import CohortCounted
+from services.kernel.events import CohortCounted, SupportTriggered
 from services.kernel.register import Register
 from services.kernel.settings import Settings
 
@@ -49,21 +50,22 @@ class Run:
 
 
 def rerun(log: Log, register: Register, settings: Settings, told: Told) -> Run:
-    """Replay all partitions by a register, as of the students' present consents.
+    """Replay all partitions by a register, as of the students' present consents: what has expired since is left out.
 
     Raises:
         ConfigurationError: the register declares what there is no code for, or a consent cannot be read.
         TransientError: the broker does not answer.
     """
     replayed = [_Replayed.begun(log, number, Partition(register, settings, number=number)) for number in log.partitions]
-    alerts: list[Alert] = []
     all_wait = True
     while all_wait:
         waits = [one.go_on(told) for one in replayed]
         all_wait = all(waits)
         if all_wait:
             _compare(replayed)
-        alerts += (alert for one in replayed for alert in one.take())
+        for one in replayed:
+            one.take()
+    alerts = [alert for one in replayed for alert in one.alerts()]
     return Run(alerts, max(one.partition.clock_ms for one in replayed))
 
 
@@ -79,26 +81,30 @@ def _compare(replayed: Sequence[_Replayed]) -> None:
 
 @dataclass(slots=True)
 class _Replayed:
-    """A partition, and what of its log it has not applied yet."""
+    """A partition, its students with a consent, what it has not applied of its log, and the episodes that have begun."""
 
     partition: Partition
+    students: Mapping[str, Student]
     batches: Iterator[Sequence[RawRecord]]
     rest: Sequence[RawRecord] = field(default_factory=list)
+    opened: list[SupportTriggered] = field(default_factory=list)
 
     @classmethod
     def begun(cls, log: Log, number: int, partition: Partition) -> _Replayed:
+        students: dict[str, Student] = {}
         for record in log.consents(number):
             try:
-                partition.consent(record)
+                student = partition.consent(record)
             except InvalidMessage as error:
                 raise ConfigurationError(
                     f"consent-state[{number}]@{record.offset} cannot be read ({error.reason}), and every worker halts"
                     " there too: `signpost consent republish` writes the state anew, then try again"
                 ) from error
+            students[student.name] = student
         for record in log.enrolments(number):
             partition.enrolments(record)
         partition.reconcile()
-        return cls(partition, log.events(number))
+        return cls(partition, students, log.events(number))
 
     def go_on(self, told: Told) -> bool:
         """Apply what can be; gives whether it waits for the others, and has not come to the end of its log."""
@@ -113,9 +119,13 @@ class _Replayed:
             self.rest = self.rest[done:]
         return True
 
-    def take(self) -> list[Alert]:
-        """The alerts since the last time."""
-        triggers = self.partition.changes(publish=False).triggers
-        alerts = [Alert(t.student, t.rule, day_number(t.day)) for t in triggers if t.state == "opened"]
+    def take(self) -> None:
+        """Keep which episodes have begun since the last time."""
+        self.opened += (t for t in self.partition.changes(publish=False).triggers if t.state == "opened")
         self.partition.flushed()
-        return alerts
+
+    def alerts(self) -> Iterator[Alert]:
+        """Those of them that rest on what may be told still, at the end of the log."""
+        for t in self.opened:
+            if self.students[t.student].permitted.tutor.keys() >= set(t.sources):
+                yield Alert(t.student, t.rule, day_number(t.day))
