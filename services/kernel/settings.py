@@ -180,7 +180,7 @@ class IndicatorsSettings(ServiceSettings):
     port: Port = 8103
     lateness_hours: int = Field(48, ge=0, description="older events are counted and dropped")
     flush_s: float = Field(0.25, gt=0, description="longest wait from a change to its transaction")
-    flush_events: int = Field(50_000, gt=0, description="a transaction holds at most about so many events")
+    flush_events: int = Field(250_000, gt=0, description="a transaction holds at most about so many events")
 
 
 class NotifySettings(ServiceSettings):

@@ -183,9 +183,11 @@ def test_old_sessions_are_forgotten_whole(at_ms: list[int], minute: int) -> None
     assert spans.tolist() == kept
 
 
-@given(st.sets(st.binary(min_size=8, max_size=8)))
-def test_ids_survive_their_packing(ids: set[bytes]) -> None:
-    assert unpacked_ids(packed_ids(ids)) == sorted(ids)
+@given(st.dictionaries(st.binary(min_size=8, max_size=8), st.integers(TODAY - 3, TODAY)))
+def test_ids_survive_their_packing_while_their_days_are_open(seen: dict[bytes, int]) -> None:
+    unpacked = unpacked_ids(*packed_ids(seen, TODAY - 1))
+    assert unpacked == {half: day for half, day in seen.items() if day >= TODAY - 1}
+    assert list(unpacked) == sorted(unpacked)
 
 
 def half(number: int) -> bytes:
@@ -198,7 +200,7 @@ def test_a_state_survives_its_encoding() -> None:
     days = DayRows.of(np.array([TODAY, TODAY + 1]), np.array([1, MOST]), np.array([OTHER_KIND, 3]))
     state = StudentState(
         changed_ms=1, granted={"vle": 2}, windows=[WindowRow("M", "vle", TODAY, TODAY + 1, days, b"")],
-        seen=[(TODAY, packed_ids([b"12345678"]))],
+        seen=packed_ids({b"12345678": TODAY}, TODAY),
     )  # fmt: skip
     encoded = encode_state(state)
     assert decode_state(encoded) == state
@@ -219,10 +221,7 @@ def test_the_form_of_the_release_before_is_read() -> None:
     assert (vle.source, vle.first_day, vle.last_day) == ("vle", TODAY - 9, TODAY)
     assert [column.tolist() for column in vle.days.columns()] == [[TODAY - 9, TODAY], [2, 3], [0, 0]]
     assert state.places[0].memory.rules == {"silent": (TODAY, -1, 0)}
-    assert [(day, unpacked_ids(ids)) for day, ids in state.seen] == [
-        (TODAY - 1, [half(12)]),
-        (TODAY, [half(11), half(13)]),
-    ]
+    assert unpacked_ids(*state.seen) == {half(11): TODAY, half(12): TODAY - 1, half(13): TODAY}
     assert decode_state(encode_state(state)) == state
 
 

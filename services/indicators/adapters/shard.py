@@ -30,7 +30,8 @@ from services.kernel.topics import ACTIVITY_EVENTS, CONSENT_STATE, ENROLMENTS, I
 __all__ = ["POSITION_KEY", "Shard"]
 
 CATCHING_UP_RECORDS = 10_000  # with more than these to read, fewer and larger transactions, and nothing is published
-CATCHING_UP_FLUSH_S = 2.0
+CATCHING_UP_FLUSH_S = 10.0
+MOST_STATES = 20_000  # that wait to be written, since a withdrawal's transaction waits for the one before
 GAUGE_S = 1.0
 _PATIENCE_S = 0.2  # with norms, between two looks at the consents
 _log = log(__name__)
@@ -192,8 +193,8 @@ class Shard:
             return False
         flush_s = self._settings.indicators.flush_s
         patience = CATCHING_UP_FLUSH_S if self._catching_up else flush_s
-        waited = time.monotonic() - self._flushed_at > patience
-        return waited or self._unflushed >= self._settings.indicators.flush_events
+        full = self._unflushed >= self._settings.indicators.flush_events or self._partition.unwritten >= MOST_STATES
+        return full or time.monotonic() - self._flushed_at > patience
 
     async def _flush(self) -> None:
         changes = self._partition.changes(publish=self._owes or not self._catching_up)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
@@ -100,7 +99,7 @@ class Keeping:
         student.kept = True
         students.publish(student, yes=True)
         student.handed = state.handed
-        student.seen = {half: day for day, packed in state.seen for half in unpacked_ids(packed)}
+        student.seen = unpacked_ids(*state.seen)
         for window in state.windows:
             row = students.begin_window(
                 student, window.source, window.module, window.last_day, unpacked_spans(window.spans)
@@ -126,17 +125,12 @@ class Keeping:
 
     def _begun(self, student: Student, places: Mapping[int, PlaceRow]) -> StudentState:
         """The state without its rows of days."""
-        open_day = self._time.open_day_at(student.changed_ms)
-        by_day: dict[int, list[bytes]] = {}
-        for half, day in student.seen.items():
-            if day >= open_day:
-                by_day.setdefault(day, []).append(half)
         return StudentState(
             changed_ms=student.changed_ms,
             granted=student.granted,
             places=[places[place] for _, place in sorted(student.places.items()) if place in places],
             handed={module: handed for module, handed in student.handed.items() if handed},
-            seen=[(day, packed_ids(ids)) for day, ids in sorted(by_day.items())],
+            seen=packed_ids(student.seen, self._time.open_day_at(student.changed_ms)),
             told=student.told,
             version=student.version,
         )
@@ -171,8 +165,7 @@ class Keeping:
         row, column = np.nonzero(first | second)
         days = first_day_as_of(as_of)[row] + column
         borders = np.searchsorted(row, np.arange(len(rows) + 1)).tolist()
-        values: tuple[Ints, ...] = (days, first[row, column], second[row, column])
-        return [DayRows.of(*(value[begin:end] for value in values)) for begin, end in pairwise(borders)]
+        return DayRows.cut(days, first[row, column], second[row, column], borders)
 
 
 def _columns(rows: Sequence[tuple[int, DayRows]]) -> tuple[Ints, Ints, Ints, Ints]:

@@ -122,6 +122,11 @@ class Partition:
         return bool(self._students.pending) or bool(self._cohorts.changed)
 
     @property
+    def unwritten(self) -> int:
+        """How many students' states have changed since the last flush."""
+        return len(self._students.pending.changed)
+
+    @property
     def owes(self) -> bool:
         """Whether there are records to publish."""
         return bool(self.clock_ms) and (self._owing or bool(self._students.pending.figures))

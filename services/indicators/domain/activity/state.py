@@ -7,7 +7,9 @@ just those that anything may look back at from the student's last change on. Col
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -31,7 +33,17 @@ class DayRows(Struct, array_like=True):
     @classmethod
     def of(cls, days: Ints, first: Ints, second: Ints) -> DayRows:
         """The packed form of three columns."""
-        return cls(days.astype(_DAYS).tobytes(), first.astype(_SUMS).tobytes(), second.astype(_SUMS).tobytes())
+        return cls.cut(days, first, second, [0, len(days)])[0]
+
+    @classmethod
+    def cut(cls, days: Ints, first: Ints, second: Ints, borders: Sequence[int]) -> list[DayRows]:
+        """The packed forms of three columns that are many rows' end to end, cut at these borders."""
+        numbers = days.astype(_DAYS).tobytes()
+        firsts, seconds = first.astype(_SUMS).tobytes(), second.astype(_SUMS).tobytes()
+        return [
+            cls(numbers[2 * begin : 2 * end], firsts[4 * begin : 4 * end], seconds[4 * begin : 4 * end])
+            for begin, end in pairwise(borders)
+        ]
 
     @property
     def number(self) -> int:
@@ -81,7 +93,7 @@ class StudentState(Struct, array_like=True):
         granted: from when on each source's grant runs, in milliseconds; a later start means a new grant.
         windows, marks, places: by module and source.
         handed: by module, when each piece of work was first handed in.
-        seen: days that are open to late events, with halves of the ids of their events.
+        seen: halves of the ids of events of days that are open to late ones, and those days.
         told: as `granted`, of the tutor's grants that what rules remember rests on.
         version: of the consent.
     """
@@ -93,7 +105,7 @@ class StudentState(Struct, array_like=True):
     marks: list[MarkRow] = field(default_factory=list)
     places: list[PlaceRow] = field(default_factory=list)
     handed: dict[str, dict[str, int]] = field(default_factory=dict)
-    seen: list[tuple[int, bytes]] = field(default_factory=list)
+    seen: tuple[bytes, bytes] = (b"", b"")
     told: dict[str, int] = field(default_factory=dict)
     version: int = 0
 
@@ -135,20 +147,23 @@ def decode_state(raw: bytes) -> StudentState:
     return _decode(raw) if raw[1:2] == bytes([FORM]) else _from_1(_decode_1(raw))
 
 
-def packed_ids(ids: Iterable[bytes]) -> bytes:
-    """The ids' halves in ascending order."""
-    return b"".join(sorted(ids))
+def packed_ids(seen: Mapping[bytes, int], open_day: int) -> tuple[bytes, bytes]:
+    """The ids' halves in ascending order, and their days; those of days before `open_day` are left out."""
+    ids = sorted([half for half, day in seen.items() if day >= open_day])
+    return b"".join(ids), np.array([seen[half] for half in ids], _DAYS).tobytes()
 
 
-def unpacked_ids(raw: bytes) -> list[bytes]:
-    """The ids' halves."""
-    return [raw[at : at + _ID_BYTES] for at in range(0, len(raw), _ID_BYTES)]
+def unpacked_ids(raw: bytes, days: bytes) -> dict[bytes, int]:
+    """The days by the ids' halves."""
+    ids = (raw[at : at + _ID_BYTES] for at in range(0, len(raw), _ID_BYTES))
+    return dict(zip(ids, np.frombuffer(days, _DAYS).tolist(), strict=True))
 
 
 def packed_spans(spans: array[int], from_ms: int) -> bytes:
     """The sessions that had not ended by a moment."""
-    flat = np.frombuffer(spans, _MOMENTS)
-    return flat[2 * int(np.searchsorted(flat[1::2], from_ms)) :].tobytes()
+    if len(spans) > 1 and spans[1] >= from_ms:
+        return spans.tobytes()
+    return spans[2 * bisect_left(spans[1::2], from_ms) :].tobytes()
 
 
 def unpacked_spans(raw: bytes) -> array[int]:
@@ -167,10 +182,7 @@ def _from_1(old: _State1) -> StudentState:
         if known.episodes:
             memory = Memory({rule: (day, NEVER, 0) for rule, (_, day) in known.episodes.items()})
             state.places.append(PlaceRow(module, memory))
-    days = sorted(set(old.seen.values()))
-    state.seen = [
-        (day, packed_ids(half.to_bytes(_ID_BYTES) for half, seen in old.seen.items() if seen == day)) for day in days
-    ]
+    state.seen = packed_ids({half.to_bytes(_ID_BYTES): day for half, day in old.seen.items()}, 0)
     return state
 
 
