@@ -27,8 +27,6 @@ from services.kernel.metrics import IndicatorMetrics
 from services.kernel.settings import Settings
 from services.kernel.topics import ACTIVITY_EVENTS, CONSENT_STATE, ENROLMENTS, INDICATORS_STATE
 
-__all__ = ["POSITION_KEY", "Shard"]
-
 CATCHING_UP_RECORDS = 10_000  # with more than these to read, fewer and larger transactions, and nothing is published
 CATCHING_UP_FLUSH_S = 10.0
 MOST_STATES = 20_000  # that wait to be written, since a withdrawal's transaction waits for the one before

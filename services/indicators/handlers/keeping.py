@@ -21,7 +21,7 @@ from services.indicators.domain.activity.state import (
     unpacked_ids,
     unpacked_spans,
 )
-from services.indicators.domain.activity.windows import Ring, first_day_as_of
+from services.indicators.domain.activity.windows import SLACK_DAYS, Ring, first_day_as_of
 from services.indicators.domain.places import NEVER, Ints
 from services.indicators.domain.rules import Change, Memory, Rules
 from services.indicators.handlers.students import Student, Students
@@ -66,6 +66,15 @@ class Keeping:
         ):
             made[student].marks.append(MarkRow(module, source, packed))
         return {student.name: encode_state(state) for student, state in made.items()}
+
+    def seal(self, today: int) -> None:
+        """Write what the rings will not hold any more on that day, since it changed too long ago."""
+        pending = self._students.pending
+        aged = [student for student in pending.changed if self.day_of_change(student) < today - SLACK_DAYS]
+        pending.sealed |= self.save(aged)
+        for student in aged:
+            del pending.changed[student]
+            pending.figures[student] = None
 
     def load(self, states: dict[bytes, bytes]) -> list[tuple[Student, str, Change]]:
         """Take states over; gives the ends of episodes whose rules the register no longer has, with their modules."""

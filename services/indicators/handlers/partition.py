@@ -16,7 +16,6 @@ from typing import Any
 from services.indicators.domain.activity.gathering import Store
 from services.indicators.domain.activity.moments import StreamTime
 from services.indicators.domain.activity.roster import Roster
-from services.indicators.domain.activity.windows import SLACK_DAYS
 from services.indicators.domain.calendar import Calendar
 from services.indicators.domain.cohort import Norms, monday
 from services.indicators.domain.formulas import check_declared
@@ -257,7 +256,7 @@ class Partition:
         self.outcomes["tick"] += 1
         before, today = time.today, time.day_of(tick.at_ms)
         if today != before:
-            self._seal(today)
+            self._keeping.seal(today)
         time.advance(tick.at_ms)
         store.windows.advance(today)
         store.marks.advance(today)
@@ -289,15 +288,6 @@ class Partition:
         before = feeds.stale(self._store.sources)
         feeds.tick(tick, today, self._register.source, self._calendar)
         return bool((before != feeds.stale(self._store.sources)).any())
-
-    def _seal(self, today: int) -> None:
-        """Write what the rings will not hold any more on that day, since it changed too long ago."""
-        pending = self._students.pending
-        aged = [s for s in pending.changed if self._keeping.day_of_change(s) < today - SLACK_DAYS]
-        pending.sealed |= self._keeping.save(aged)
-        for student in aged:
-            del pending.changed[student]
-            pending.figures[student] = None
 
     def _permitted(self, number: int) -> Permission:
         return self._students.numbered(number).permitted
