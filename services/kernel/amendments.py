@@ -36,7 +36,8 @@ def amended(changes: Path, register: Path | None = None) -> Register:
 
 
 def _changed(file: Path, kind: str, before: Sequence[Mapping[str, Any]], entries: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "name" in entry for entry in entries):
+    named = isinstance(entries, list) and all(isinstance(e, dict) and isinstance(e.get("name"), str) for e in entries)
+    if not named:
         raise ConfigurationError(f"{file}: each of [[{kind}]] must have a name, to say which entry it changes or adds")
     by_name = {entry["name"]: entry for entry in before}
     for entry in entries:

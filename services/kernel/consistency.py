@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, pairwise
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from services.kernel.entries import IndicatorEntry, SpecialCategory, Threshold, Worded
 
 if TYPE_CHECKING:
     from services.kernel.register import Register
+
+_YEARS = (1970, 2999)  # of vacations
 
 
 def problems(register: Register) -> Iterator[tuple[str, list[str]]]:
@@ -80,7 +83,7 @@ def _unclear_rules(register: Register) -> Iterator[str]:
 def _unclear_thresholds(register: Register) -> Iterator[str]:
     for entry in register.indicators:
         yield from _unclear_levels(f"indicator {entry.name!r}", entry, entry)
-        if entry.part_time_factor <= 0:
+        if not 0 < entry.part_time_factor < inf:
             yield f"indicator {entry.name!r} has part_time_factor = {entry.part_time_factor:g}: it must be above 0"
     for other in register.thresholds:
         yield from _unclear_levels(f"threshold {other.name!r}", other, register.indicator[other.indicator])
@@ -94,6 +97,10 @@ def _unclear_thresholds(register: Register) -> Iterator[str]:
 
 def _unclear_levels(what: str, levels: IndicatorEntry | Threshold, entry: IndicatorEntry) -> Iterator[str]:
     """A recovery must lie beyond both levels, and the watch before the alert, in the indicator's direction."""
+    for name in ("watch", "alert", "recovery"):
+        limit = getattr(levels, name)
+        if limit is not None and not isfinite(limit):
+            yield f"{what} has {name} = {limit:g}: it must be a finite number; leave it out where there is none"
     upwards = 1 if entry.direction == "at-least" else -1
     limits = [upwards * limit for limit in (levels.watch, levels.alert) if limit is not None]
     if len(limits) == 2 and limits[0] >= limits[1]:  # noqa: PLR2004 - both levels
@@ -117,6 +124,8 @@ def _unclear_vacations(register: Register) -> Iterator[str]:
     for vacation in register.vacations:
         if vacation.last_day < vacation.first_day:
             yield f"vacation {vacation.name!r} ends before it begins: first_day must not be after last_day"
+        if not all(_YEARS[0] <= day.year <= _YEARS[1] for day in (vacation.first_day, vacation.last_day)):
+            yield f"vacation {vacation.name!r} must lie within the years {_YEARS[0]} to {_YEARS[1]}"
     for one, after in pairwise(sorted(register.vacations, key=lambda vacation: vacation.first_day)):
         if after.first_day <= one.last_day:
             yield f"vacations {one.name!r} and {after.name!r} overlap: make one of them, or part their days"

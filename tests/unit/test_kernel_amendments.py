@@ -45,6 +45,7 @@ def test_an_entry_is_added_or_changed_in_what_is_said_only(tmp_path: Path) -> No
     [("[[", "cannot be read"), ("", "changes nothing"), ("rules = []", "changes nothing"),
      ("[[purposes]]\nname = 'x'", "holds purposes: only [[indicators]], [[thresholds]], [[rules]], [[vacations]] can"),
      ("[[rules]]\ncool_down_days = 3", "each of [[rules]] must have a name"),
+     ("[[rules]]\nname = ['a']", "each of [[rules]] must have a name"),
      ("rules = 3", "each of [[rules]] must have a name"),
      ("[[rules]]\nname = 'new'", "missing required field"),
      ("[[rules]]\nname = 'days-since-last-activity'\nlevel = 'loud'", "Invalid enum value 'loud'"),

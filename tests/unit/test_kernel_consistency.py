@@ -91,6 +91,10 @@ def test_the_shipped_register_and_one_with_vacations_and_other_thresholds_contra
             "indicator 'days-since-last-activity' has part_time_factor = 0: it must be above 0",
         ),
         (
+            with_indicator("own-trend", alert=float("nan"), recovery=None),
+            "indicator 'own-trend' has alert = nan: it must be a finite number; leave it out where there is none",
+        ),
+        (
             with_rule("low-activity", level="watch"),
             "rule 'low-activity' is of level 'watch', for which its indicator has no threshold",
         ),
@@ -110,6 +114,10 @@ def test_the_shipped_register_and_one_with_vacations_and_other_thresholds_contra
         (
             with_vacations(vacation("easter", EASTER, 0)),
             "vacation 'easter' ends before it begins: first_day must not be after last_day",
+        ),
+        (
+            with_vacations(vacation("for-good", dt.date(2026, 1, 1), (dt.date.max - dt.date(2026, 1, 1)).days)),
+            "vacation 'for-good' must lie within the years 1970 to 2999",
         ),
         (
             with_vacations(vacation("whitsun", EASTER + dt.timedelta(days=15), 7), vacation("easter", EASTER, 16)),

@@ -81,7 +81,7 @@ def _compare(replayed: Sequence[_Replayed]) -> None:
 
 @dataclass(slots=True)
 class _Replayed:
-    """A partition, its students with a consent, what it has not applied of its log, and the episodes that have begun."""
+    """A partition, its students with a consent, what of its log is not applied yet, and the episodes that began."""
 
     partition: Partition
     students: Mapping[str, Student]
