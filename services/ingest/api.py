@@ -21,13 +21,12 @@ from services.ingest.http import openapi
 from services.ingest.http.access import allowed
 from services.ingest.http.answers import Rejected, answer_to, problem
 from services.ingest.http.body import bounded_body
-from services.kernel.clock import DAY_MS
+from services.kernel.clock import LATEST_MS
 from services.kernel.logs import log
 from services.kernel.settings import IngestSettings
 
 _NDJSON = frozenset(("application/x-ndjson", "application/ndjson"))
 _CLOCK_BYTES = 1000
-_LATEST_TICK_MS = 253_402_300_799_000 - 400 * DAY_MS  # well before the year 10000, the last that calendars know
 _log = log(__name__)
 _Route = Callable[[], Awaitable[Response]]
 
@@ -35,7 +34,7 @@ _Route = Callable[[], Awaitable[Response]]
 class ClockSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST /v1/clock`; `heard` as of the tick, by the kind of source."""
 
-    at_ms: Annotated[int, msgspec.Meta(ge=0, le=_LATEST_TICK_MS)]
+    at_ms: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
     heard: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
+LATEST_MS = 253_370_764_799_999  # the end of 9998: calendars know the days of 9999, and of no later year
 _SLOT_MS = 900_000  # zones change their offset on a quarter of an hour, never within one
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -20,7 +21,7 @@ def moment_ms(text: str) -> int:
     """The moment of an ISO 8601 date and time with its offset, in milliseconds.
 
     Raises:
-        ValueError: it "is no ISO 8601 date and time", "has no offset from UTC", or "is before 1970".
+        ValueError: it "is no ISO 8601 date and time", "has no offset from UTC", "is before 1970", or "is after 9998".
     """
     try:
         at = dt.datetime.fromisoformat(text)
@@ -31,6 +32,8 @@ def moment_ms(text: str) -> int:
     at_ms = (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
     if at_ms < 0:
         raise ValueError("is before 1970")
+    if at_ms > LATEST_MS:
+        raise ValueError("is after 9998")
     return at_ms
 
 

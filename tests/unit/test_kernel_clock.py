@@ -116,6 +116,7 @@ def test_live_services_judge_by_the_machine_and_replays_by_the_stream() -> None:
         ("2026-10-01T09:00:00", "has no offset"),
         ("1969-12-31T23:59:59Z", "is before 1970"),
         ("1970-01-01T00:30:00+01:00", "is before 1970"),
+        ("9999-12-31T23:30:00-01:00", "is after 9998"),
     ],
 )
 def test_a_moment_in_writing_says_what_is_wrong_with_it(text: str, problem: str) -> None:
