@@ -34,7 +34,8 @@ def settings_of(state: Path) -> Settings:
         return settings
     kafka = settings.kafka.model_copy(update={"bootstrap": run.bootstrap})
     notify = settings.notify.model_copy(update={"database_url": f"sqlite:///{state / 'notify.db'}"})
-    return settings.model_copy(update={"kafka": kafka, "notify": notify, "register_file": register(folder)})
+    known = {"kafka": kafka, "notify": notify, "register_file": register(folder), "clock": run.clock}
+    return settings.model_copy(update=known)
 
 
 def presentations(folder: Path, names: Sequence[str], register: Register, aside: Console) -> Evaluation:

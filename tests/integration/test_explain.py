@@ -63,7 +63,8 @@ def explain(
     folder: Path, *more: str, student: str = PERSON, module: str = MODULE, reason: str = "contest 12"
 ) -> Result:
     asked = ["indicators", "explain", student, module, "--operator", OFFICER, "--reason", reason]
-    return CliRunner().invoke(main, [*asked, "--state", str(folder / "never-up"), *more])
+    clock = {"SIGNPOST_CLOCK": "replay"}  # the machine's may be years after the term
+    return CliRunner().invoke(main, [*asked, "--state", str(folder / "never-up"), *more], env=clock)
 
 
 def looks() -> list[tuple[str, str, str]]:

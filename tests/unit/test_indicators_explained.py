@@ -111,6 +111,19 @@ def test_of_whom_nothing_may_be_known_it_says_nothing(kept: Kept, state: str) ->
     assert not inspection.permitted
 
 
+@pytest.mark.requirement("R1")
+def test_what_has_expired_is_not_looked_at_though_no_tick_has_come(kept: Kept) -> None:
+    until_ms = START_MS + 200 * DAY_MS
+    both = consent(STUDENT, version=2).grants + consent(STUDENT, sources=["assessment"], until_ms=until_ms).grants
+    short = replace(kept, consent=record(structs.replace(consent(STUDENT, version=2), grants=both)))
+    before, after = (Inspection(REGISTER, SETTINGS, short, now_ms).explain(MODULE) for now_ms in (0, until_ms))
+    assert [grant.source for grant in before.grants] == ["assessment", "vle"]
+    assert [grant.source for grant in after.grants] == ["vle"]
+    assert {source for each in after.days for source in each.actions} == {"vle"}
+    assert after.work == []
+    assert not Inspection(REGISTER, SETTINGS, short, START_MS + 400 * DAY_MS).permitted
+
+
 def test_a_module_that_the_student_is_not_on_is_named(kept: Kept) -> None:
     with pytest.raises(ConfigurationError, match="on no module of that name"):
         Inspection(REGISTER, SETTINGS, kept).explain("OTHER")

@@ -50,13 +50,15 @@ def explain(state: Path, student: str, module: str, operator: str, reason: str, 
     """
     from services.indicators.explanation.inspection import Inspection
     from services.indicators.explanation.kept import read
+    from services.kernel.clock import StreamClock, service_clock
     from services.kernel.errors import ConfigurationError
     from services.kernel.register import load_register
 
     settings = _settings(state)
     register = load_register(settings.register_file)
     access = _access(settings, student, module, operator, reason)
-    inspection = Inspection(register, settings, read(settings.kafka, access.student))
+    now_ms = service_clock(settings.clock, StreamClock()).now_ms()
+    inspection = Inspection(register, settings, read(settings.kafka, access.student), now_ms)
     if not inspection.permitted:
         raise ConfigurationError("This student permits no figures now, so none are worked out, and nothing is kept.")
     explanation = inspection.explain(module)

@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from services.indicators.domain.activity.gathering import ASSESSMENT
 from services.indicators.domain.activity.roster import FIGURES, names_of
 from services.indicators.domain.activity.work import due_by
 from services.indicators.domain.calendar import EXEMPT, FEED_STALE, HELD
@@ -41,23 +42,32 @@ from services.kernel.settings import Settings
 class Inspection(Partition):
     """What is kept of one student.
 
+    Args:
+        register: the policy.
+        settings: of the institution and the indicators.
+        kept: of the student.
+        now_ms: what has expired by now is not looked at, though the stream's clock may stand still.
+
     Raises:
         ConfigurationError: the register declares what there is no code for.
     """
 
-    def __init__(self, register: Register, settings: Settings, kept: Kept) -> None:
+    def __init__(self, register: Register, settings: Settings, kept: Kept, now_ms: int = 0) -> None:
         super().__init__(register, settings, kept.position, number=kept.partition)
         self.restore(kept.states)
         for record, take in ((kept.consent, self.consent), (kept.enrolments, self.enrolments)):
             if record is not None:
                 take(record)
-        self.reconcile()
         self._student: Student = self._students.of(kept.student.encode())
+        self._student.permit(self._student.permitted.at(now_ms))
+        for place in self._student.places.values():
+            self._students.permit_place(self._student, place)
+        self.reconcile()
         self._rules = Rules(register)
 
     @property
     def permitted(self) -> bool:
-        """Whether the student permits figures at all, as of the stream's clock."""
+        """Whether the student permits figures at all."""
         return bool(self._student.grants)
 
     def explain(self, module: str) -> Explanation:
@@ -196,6 +206,8 @@ class Inspection(Partition):
                 )
 
     def _work(self, module: str) -> Iterator[WorkTold]:
+        if ASSESSMENT not in self._student.grants:
+            return  # whether it was handed in is not known
         handed = self._student.handed.get(module, {})
         for due in self._student.enrolments[module].due:
             yield WorkTold(
