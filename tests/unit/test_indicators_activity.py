@@ -215,7 +215,7 @@ def test_the_form_of_the_release_before_is_read() -> None:
     }
     old = msgspec.msgpack.encode(({"vle": 7}, modules, {11: TODAY, 12: TODAY - 1, 13: TODAY}, TODAY - 2, True))
     state = decode_state(old)
-    assert state.granted == {"vle": 7}
+    assert state.granted == state.told == {"vle": 7}
     library, vle = state.windows
     assert (library.first_day, library.last_day, library.days.columns()[0].tolist()) == (TODAY - 90, TODAY - 90, [])
     assert (vle.source, vle.first_day, vle.last_day) == ("vle", TODAY - 9, TODAY)

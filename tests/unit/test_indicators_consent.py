@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import structs
 
-from services.kernel.clock import DAY_MS, HOUR_MS
+from services.kernel.clock import DAY_MS, HOUR_MS, day_number
 from services.kernel.codec import encode
 from services.kernel.consents import INDIVIDUAL_INDICATORS
 from services.kernel.errors import InvalidMessage
@@ -27,7 +28,7 @@ from tests.support.partitions import (
     record,
     tick,
 )
-from tests.support.students import START_MS, consent, enrolled
+from tests.support.students import MODULE, START_DAY, START_MS, consent, enrolled
 
 
 @pytest.mark.requirement("R1")
@@ -246,3 +247,20 @@ def test_consent_that_came_while_nobody_worked_is_published_at_the_start() -> No
     after.reconcile()
     changes = after.changes()
     assert [published(changes, student).consent_version for student in (STUDENT, OTHER)] == [2, 2]
+
+
+@pytest.mark.requirement("R1")
+def test_an_episode_of_the_release_before_goes_with_the_tutors_grant() -> None:
+    """Though that release did not write down on which it rests."""
+    day = day_number(START_DAY)
+    modules = {MODULE: ({"vle": (day + 2, {day + 2: 3})}, {"days-since-last-activity": ("an id", day + 2)})}
+    old = msgspec.msgpack.encode(({"vle": START_MS - 14 * DAY_MS}, modules, {}, day + 18, True))
+    made = Alone(REGISTER, SETTINGS, structs.replace(partition().position(0), clock_ms=START_MS + 20 * DAY_MS))
+    made.restore({STUDENT.encode(): old})
+    own = consent(STUDENT, purposes=[INDIVIDUAL_INDICATORS]).grants
+    anew = consent(STUDENT, purposes=["tutor-notify"], from_ms=START_MS + 19 * DAY_MS).grants
+    made.consent(record(structs.replace(consent(STUDENT), grants=own + anew)))
+    made.enrolments(record(enrolled(STUDENT)))
+    made.reconcile()
+    made.apply([active(20.6), tick(20.7)])
+    assert made.changes().triggers == []

@@ -174,7 +174,8 @@ def unpacked_spans(raw: bytes) -> array[int]:
 def _from_1(old: _State1) -> StudentState:
     """The form of the release before knew neither types of activity nor sessions; both begin with the next events.
 
-    Its first day of activity is taken for the first that it remembers.
+    Its first day of activity is taken for the first that it remembers. Under which of the tutor's grants its episodes
+    began it does not say: no older ones than those for computing, so what the tutor was told of later begins again.
     """
     state = StudentState(granted=old.granted)
     for module, known in sorted(old.modules.items()):
@@ -182,6 +183,8 @@ def _from_1(old: _State1) -> StudentState:
         if known.episodes:
             memory = Memory({rule: (day, NEVER, 0) for rule, (_, day) in known.episodes.items()})
             state.places.append(PlaceRow(module, memory))
+    if state.places:
+        state.told = old.granted
     state.seen = packed_ids({half.to_bytes(_ID_BYTES): day for half, day in old.seen.items()}, 0)
     return state
 
