@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from services.kernel.clock import HOUR_MS, day_number
@@ -69,10 +70,6 @@ class Memory:
     ended: dict[Place, Day] = field(default_factory=dict)
     told: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def copy(self) -> Memory:
-        """Another one like it."""
-        return Memory(self.clock_ms, self.waiting, dict(self.episodes), dict(self.ended), dict(self.told))
-
 
 class Oracle:
     """What may stand, by the whole history.
@@ -93,13 +90,13 @@ class Oracle:
 
     def flushed(self) -> None:
         """Everything until now is durable."""
-        self._flushed = self._number, self.memory.copy()
+        self._flushed = self._number, deepcopy(self.memory)
         self.said = []
 
     def crash(self) -> None:
         """Forget what came after the last flush."""
         number, memory = self._flushed
-        self.memory, self.said = memory.copy(), []
+        self.memory, self.said = deepcopy(memory), []
         for known in self.students.values():
             known.told = [t for t in known.told if t.number <= number]
             known.arrived = [a for a in known.arrived if a.number <= number]
