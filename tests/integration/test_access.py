@@ -36,7 +36,10 @@ VALUES = {
 }  # fmt: skip
 ANOTHER_KEY = RSAKey.generate_key(2048, auto_kid=True)
 BROWSER = {"accept": "text/html"}
-WITHOUT_A_ROUTE_OF_THEIR_OWN = {"indicators-of-own-students"}  # shown on the page of a case
+WITHOUT_A_ROUTE_OF_THEIR_OWN = {
+    "indicators-of-own-students",  # shown on the page of a case
+    "figures-explained",  # by a command, which writes the look down for the student to see
+}
 IN, NOT_IN = "let in", "kept out"
 Apps = Mapping[str, FastAPI]
 

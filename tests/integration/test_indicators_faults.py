@@ -32,7 +32,7 @@ from tests.support.workers import (
     workers,
 )
 
-TIMES = 6
+TIMES = 4
 PARTITIONS = 4
 DAYS = 56
 STUDENTS = [student_of(f"s{number}") for number in range(400)]

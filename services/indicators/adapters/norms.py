@@ -57,7 +57,8 @@ class NormsReader:
         """The norms of the week; None where they are not there within so many seconds."""
         if not self._weeks.ready(day):
             try:
-                await asyncio.wait_for(self._arrived.wait(), patience_s)
+                async with asyncio.timeout(patience_s):  # `wait_for` can lose a cancellation before Python 3.12
+                    await self._arrived.wait()
             except TimeoutError:
                 return None
         # For all shards of this worker at once, and without keeping any from obeying consents.

@@ -90,6 +90,7 @@ class Shard:
             self._problem = None
             while True:
                 await self._round()
+                _obey_cancellation()
         finally:
             await asyncio.gather(self._transactions.stop(), self._reading.stop(), return_exceptions=True)
 
@@ -209,11 +210,13 @@ class Shard:
         self._measured_at = time.monotonic()
 
 
-def _obey_cancellation(error: Exception) -> None:
+def _obey_cancellation(error: Exception | None = None) -> None:
     """Whoever is cancelled within a transaction aborts it, and may learn in that moment that it was fenced.
 
+    Nor does every wait in a library let a cancellation through that comes in the moment of its end.
+
     Raises:
-        CancelledError: the error came up on the way out.
+        CancelledError: the shard was cancelled, whatever became of that.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
