@@ -1,7 +1,7 @@
 """Faults on a real broker while events flow: nothing is lost, nothing counts twice, whatever is killed or paused.
 
 Each fault comes `TIMES` times within one stream: a fault that lost or doubled something one time in three would be
-missed in one run of eleven. Cohorts are counted and students withdraw on the way.
+missed in one run of five. Cohorts are counted and students withdraw on the way.
 """
 
 from __future__ import annotations
