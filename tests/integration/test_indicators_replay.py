@@ -27,7 +27,7 @@ from tests.support.workers import (
 )
 
 DATA = os.environ.get("SIGNPOST_TEST_DATA", "")
-DAYS = 14  # of the real presentation
+DAYS = 28  # of the real presentation; in fewer nothing is triggered yet
 
 
 def digests(kafka: KafkaSettings) -> dict[str, tuple[int, str]]:
