@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.consent.domain.decisions import Channel, ConsentEvent, Decision, State, decide
@@ -22,6 +23,9 @@ GIVEN = UNTIL - 365 * DAY_MS
 TEXTS = Texts(in_force="2026-1", material="2026-1", material_ms=0, outdated=frozenset())
 CHANGED = Texts(in_force="2027-1", material="2027-1", material_ms=UNTIL - 100 * DAY_MS, outdated=frozenset({"2026-1"}))
 STUDENT = "a" * 64
+SHORTEST_H = (
+    16  # hours that there are at least for a first reminder: from the end of one day's to the begin of the next's
+)
 VLE, LIBRARY = ("individual-indicators", "vle"), ("individual-indicators", "library")
 
 
@@ -90,15 +94,27 @@ def test_who_says_nothing_is_reminded_three_times_and_then_let_be() -> None:
 
 
 @given(st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 366 * 24), st.integers(4, 36))
+@example("53d2d88339012a1855458093723ea1038be91011719e22a1ea427e6818e43ae2", 303, 11)  # the first comes late
+@example("2000220d00000000020000000072000000000002002000000000225d00020722", 59, 32)  # no look in the first's time
 @settings(max_examples=40, deadline=None)
 def test_each_student_gets_exactly_one_first_reminder_whenever_the_grant_ends(
     student: str, hours: int, step: int
 ) -> None:
+    """Each comes at the first look in its time; the last does not, where the first came when its period had begun."""
     until_ms = UNTIL + hours * HOUR_MS
     life = Student(said(until_ms=until_ms), student=student)
-    kinds = life.live(until_ms - 50 * DAY_MS, until_ms + 20 * DAY_MS, step * HOUR_MS)
+    looks = range(until_ms - 50 * DAY_MS, until_ms + 20 * DAY_MS, step * HOUR_MS)
+    kinds = life.live(looks.start, looks.stop, looks.step)
 
-    assert [kind for kind, _ in kinds] == ["first", "last", "ended"]
+    moments = SCHEDULE.moments(student, until_ms)
+    first, last, ended = (
+        next((now_ms for now_ms in looks if begin <= now_ms < end), None) for begin, end in pairwise(moments.all)
+    )
+    if first is not None and first >= until_ms - 7 * DAY_MS:
+        last = None
+    expected = [("first", first), ("last", last), ("ended", ended)]
+    assert kinds == [(kind, at_ms) for kind, at_ms in expected if at_ms is not None]
+    assert first is not None or step > SHORTEST_H
     assert until_ms - 42 * DAY_MS <= kinds[0][1] < until_ms - 7 * DAY_MS + 36 * HOUR_MS
 
 
