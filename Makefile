@@ -25,12 +25,12 @@ setup: $(SETUP) ## make the virtual environment in .venv (quick when it is there
 up: $(SETUP) ## run everything here: Kafka, the services, a demo university, a term; Ctrl-C stops it
 	@exec $(BIN)/signpost up
 
-check: $(DEV) ## style, types, import rules, and the tests that need no server (about a minute)
+check: $(DEV) ## style, types, import rules, and the tests that need no server (a minute or two)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTHON) -m pytest tests/unit tests/contracts tests/architecture
+	$(PYTHON) -m pytest --numprocesses auto tests/unit tests/contracts tests/architecture
 
 test: $(DEV) ## all tests; they start every server that they need
 	@$(PYTHON) -m tests.support.prepare

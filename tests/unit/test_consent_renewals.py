@@ -87,7 +87,6 @@ def wakes(student: Student, now_ms: int) -> Iterable[tuple[int, Due]]:
 @pytest.mark.requirement("R3")
 def test_who_says_nothing_is_reminded_three_times_and_then_let_be() -> None:
     kinds = Student(said()).live(UNTIL - 60 * DAY_MS, UNTIL + 60 * DAY_MS)
-
     assert [kind for kind, _ in kinds] == ["first", "last", "ended"]
     first, last, ended = (at for _, at in kinds)
     assert UNTIL - 42 * DAY_MS <= first < last < UNTIL <= ended < UNTIL + DAY_MS
@@ -226,13 +225,11 @@ def test_who_was_reminded_is_not_reminded_again_when_the_days_of_reminders_chang
     later = Schedule(LONDON, renewal_days=20, last_reminder_days=3, per_minute=10)
     moments = later.moments(STUDENT, UNTIL)
     due = Life(STUDENT, life.history, life.sent).due(moments.first if kind == "first" else moments.last, later, TEXTS)
-
     assert due.reminder is None
 
 
 def test_a_short_grant_given_within_the_renewal_period_is_not_reminded_of_at_once() -> None:
     student = Student(said(at_ms=UNTIL - 14 * DAY_MS))
-
     assert [kind for kind, _ in student.live(UNTIL - 14 * DAY_MS, UNTIL + 20 * DAY_MS)] == ["last", "ended"]
 
 
@@ -241,7 +238,6 @@ def test_a_material_change_ends_what_was_said_under_older_texts_and_asks_once() 
     student = Student(said(), said("refused", cell=LIBRARY))
     now_ms = CHANGED.material_ms
     due = student.look(now_ms, CHANGED)
-
     assert [(end.cell, end.state, end.from_ms, end.notice) for end in due.ends] == [
         (VLE, "invalidated", now_ms, "2026-1")
     ]
@@ -256,7 +252,6 @@ def test_an_immaterial_change_changes_nothing() -> None:
     student = Student(said())
     immaterial = Texts(in_force="2026-2", material="2026-1", material_ms=0, outdated=frozenset())
     due = student.look(GIVEN + DAY_MS, immaterial)
-
     assert (due.ends, due.reminder) == ((), None)
 
 
@@ -266,7 +261,6 @@ def test_a_yes_under_the_new_text_holds_and_ends_the_asking() -> None:
     student.say(*Life(STUDENT, student.history, []).due(now_ms, SCHEDULE, CHANGED).ends, at_ms=now_ms)
     student.say(said(at_ms=now_ms + 1, until_ms=now_ms + 365 * DAY_MS, notice="2027-1"), at_ms=now_ms + 1)
     due = student.look(now_ms + 2, CHANGED)
-
     assert (due.ends, due.reminder) == ((), None)
 
 
@@ -277,7 +271,6 @@ def test_of_those_for_whom_a_minute_had_no_room_nobody_is_forgotten() -> None:
     due = Life(STUDENT, student.history, []).due(now_ms, SCHEDULE, CHANGED)
     student.say(*due.ends, at_ms=now_ms)
     later = student.look(now_ms + DAY_MS, CHANGED)
-
     assert later.reminder == due.reminder
     assert later.reminder is not None
 
@@ -285,7 +278,6 @@ def test_of_those_for_whom_a_minute_had_no_room_nobody_is_forgotten() -> None:
 @pytest.mark.requirement("R2")
 def test_a_grant_that_has_ended_is_not_invalidated_by_a_later_text() -> None:
     due = Student(said(until_ms=CHANGED.material_ms)).look(CHANGED.material_ms + DAY_MS, CHANGED)
-
     assert [end.state for end in due.ends] == ["expired"]
     assert due.reminder is not None
     assert due.reminder.kind == "ended"
@@ -294,7 +286,6 @@ def test_a_grant_that_has_ended_is_not_invalidated_by_a_later_text() -> None:
 def test_an_old_yes_that_is_registered_after_the_change_does_not_hold() -> None:
     student = Student()
     student.say(said(channel="registration"), at_ms=CHANGED.material_ms + DAY_MS)
-
     assert [end.state for end in student.look(CHANGED.material_ms + DAY_MS, CHANGED).ends] == ["invalidated"]
 
 
