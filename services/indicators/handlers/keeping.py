@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.indicators.domain.activity.roster import STANDS
 from services.indicators.domain.activity.state import (
     DayRows,
     MarkRow,
@@ -22,6 +21,7 @@ from services.indicators.domain.activity.state import (
     unpacked_spans,
 )
 from services.indicators.domain.activity.windows import SLACK_DAYS, Ring, first_day_as_of
+from services.indicators.domain.cohort import COLUMNS
 from services.indicators.domain.places import NEVER, Ints
 from services.indicators.domain.rules import Change, Memory, Rules
 from services.indicators.handlers.students import Student, Students
@@ -125,7 +125,7 @@ class Keeping:
         rows = np.array([row for row, _ in places], np.int64)
         roster.stand(rows, self._rules.recall([kept.memory for _, kept in places]))
         for row, kept in places:
-            if len(kept.stands) == STANDS:
+            if len(kept.stands) == len(COLUMNS):
                 roster["stands"][row] = [np.nan if value is None else value for value in kept.stands]
 
     def day_of_change(self, student: Student) -> int:

@@ -39,7 +39,7 @@ class Store:
 
         Args:
             places: n rows of the roster.
-            view: one of `VIEWS`.
+            view: `FIGURES` or `TUTOR`.
             moment: the local day.
             as_of_ms: [n]; work that is due later on that day has not fallen due.
             context: whether types of activity and sessions are wanted too; they take as long as all else.

@@ -8,17 +8,16 @@ from functools import lru_cache
 import numpy as np
 
 from services.indicators.domain.activity.table import Column, Table
+from services.indicators.domain.activity.windows import ENDLESS
 from services.indicators.domain.calendar import Spans
+from services.indicators.domain.cohort import COLUMNS
 from services.indicators.domain.places import NEVER, Bools, Ints
 from services.indicators.domain.rules import Rules, Standing
 from services.kernel.clock import day_number
 from services.kernel.events import Enrolment
 
 FIGURES, TUTOR = "figures", "tutor"  # what may be computed at all, and what of it the tutor may be told
-VIEWS = (FIGURES, TUTOR)
-_ENDLESS = int(np.iinfo(np.int32).max)
 _number = lru_cache(maxsize=1 << 12)(day_number)  # most places of a term begin and end on the same few days
-STANDS = 7  # numbers that are kept of a place's comparison with its module
 
 
 class Roster(Table):
@@ -49,7 +48,7 @@ class Roster(Table):
                 "episode_day": of_rule, "ended_day": of_rule,
                 "in_a_row": Column(np.int16, rules_wide),
                 "level": Column(np.int8, len(rules.indicators)),
-                "stands": Column(np.float64, STANDS, np.nan),
+                "stands": Column(np.float64, len(COLUMNS), np.nan),
             }
         )  # fmt: skip
         self._rules = rules
@@ -158,6 +157,6 @@ def names_of(sources: Sequence[str], permitted: Bools) -> tuple[str, ...]:
 def _days(enrolment: Enrolment | None) -> tuple[int, int, int]:
     """First, last and left day; a place that there is no longer was left before all time."""
     if enrolment is None:
-        return 0, _ENDLESS, 0
+        return 0, ENDLESS, 0
     left = NEVER if enrolment.left_day is None else _number(enrolment.left_day)
-    return _number(enrolment.start_day), min(_number(enrolment.end_day), _ENDLESS), left
+    return _number(enrolment.start_day), min(_number(enrolment.end_day), ENDLESS), left
